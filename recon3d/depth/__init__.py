@@ -1,0 +1,1 @@
+"""Depth: models that predict it and maps that were recorded."""

@@ -1,0 +1,1 @@
+"""Formats: files of neighbours; the only place where frames are flipped."""

@@ -1,0 +1,1 @@
+"""Fusion: frames become a cloud and a mesh."""

@@ -1,0 +1,61 @@
+"""Point clouds and triangle meshes, in metres."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recon3d.errors import InputError
+from recon3d.geometry.arrays import Array, checked
+
+
+@dataclass(frozen=True, eq=False)
+class PointCloud:
+    """Coloured points of the world.
+
+    Attributes:
+        points: (N, 3) float64 [m].
+        colors: (N, 3) uint8 sRGB.
+        normals: (N, 3) float32 unit vectors, or None.
+    """
+
+    points: Array
+    colors: Array
+    normals: Array | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", checked("points", self.points, np.float64, ("N", 3)))
+        count = len(self.points)
+        object.__setattr__(self, "colors", checked("colors", self.colors, np.uint8, (count, 3)))
+        if not np.isfinite(self.points).all():
+            raise InputError("points: got NaN or infinite coordinates, wanted metres")
+        if self.normals is not None:
+            object.__setattr__(self, "normals", checked("normals", self.normals, np.float32, (count, 3)))
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A triangle mesh of the world.
+
+    Attributes:
+        vertices: (V, 3) float64 [m].
+        triangles: (T, 3) int32 vertex indices, counter-clockwise seen from outside.
+        colors: (V, 3) uint8 sRGB.
+        normals: (V, 3) float32 unit vectors, or None.
+    """
+
+    vertices: Array
+    triangles: Array
+    colors: Array
+    normals: Array | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", checked("vertices", self.vertices, np.float64, ("V", 3)))
+        object.__setattr__(self, "triangles", checked("triangles", self.triangles, np.int32, ("T", 3)))
+        count = len(self.vertices)
+        object.__setattr__(self, "colors", checked("colors", self.colors, np.uint8, (count, 3)))
+        if not np.isfinite(self.vertices).all():
+            raise InputError("vertices: got NaN or infinite coordinates, wanted metres")
+        if len(self.triangles) and not (self.triangles.min() >= 0 and self.triangles.max() < count):
+            raise InputError(f"triangles: got indices outside 0 to {count - 1}")
+        if self.normals is not None:
+            object.__setattr__(self, "normals", checked("normals", self.normals, np.float32, (count, 3)))

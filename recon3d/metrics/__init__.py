@@ -1,0 +1,1 @@
+"""Metrics: errors of depth, trajectory and surface."""

@@ -1,0 +1,1 @@
+"""Poses: where each photo stood."""

@@ -1,0 +1,1 @@
+"""Refine: which depths are kept."""

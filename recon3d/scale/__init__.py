@@ -1,0 +1,1 @@
+"""Scale: per-view depth scale, the metric scale and a levelled world."""

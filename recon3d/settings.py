@@ -1,0 +1,234 @@
+"""Every knob of recon3d with its default and unit; read from TOML files and section.key=value."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recon3d.errors import InputError
+
+
+@dataclass(frozen=True)
+class PhotosSettings:
+    """What `init` takes in."""
+
+    format: str = "auto"
+    """Layout of PHOTOS: auto, folder, 7scenes, nerfstudio or colmap."""
+    max_side: int = 1024
+    """Longer side of the working photos [px]; larger ones are made smaller."""
+    max_megapixels: float = 250.0
+    """Photos above this size are refused before they are decoded [megapixels]."""
+    fov_deg: float = 60.0
+    """Field of view across the longer side that is guessed where nothing is known [degrees]."""
+    camera: str | None = None
+    """Camera file for all photos: JSON of ours or a 3x3 K as text."""
+
+
+@dataclass(frozen=True)
+class PosesSettings:
+    """Structure from motion, or poses from a file."""
+
+    file: str | None = None
+    """Given poses: JSON of ours, TUM, nerfstudio, a COLMAP model, or rows of 12 or 16 numbers."""
+    one_camera: bool = True
+    """All photos of one size without a calibration of their own share one camera."""
+    exhaustive_up_to: int = 60
+    """Up to this many photos every pair is matched."""
+    similar: int = 12
+    """Above it: the most similar photos by a global descriptor that each photo is matched with."""
+    neighbours: int = 6
+    """Above it: photos before and after each photo in capture order that it is matched with."""
+    features: int = 8192
+    """SIFT features kept per photo."""
+    seed: int = 0
+    """Seed of the robust estimators."""
+    timeout_min: float = 120.0
+    """The structure-from-motion process is ended after this time [min]."""
+
+
+@dataclass(frozen=True)
+class DepthSettings:
+    """Where depth comes from."""
+
+    model: str = "zoedepth-nk"
+    """Depth model: a name that `recon3d models` lists, a local folder in transformers' format, or recorded."""
+    maps: str | None = None
+    """Folder of depth maps made by any tool, matched by stem; replaces the model."""
+    maps_unit_m: float = 0.001
+    """Metres per step of a uint16 depth PNG [m]."""
+    trust: bool = False
+    """Take maps from `depth.maps` at their word, as a sensor's, and never rescale them."""
+    flip: bool = True
+    """Average with the prediction of the mirrored photo, as ZoeDepth publishes it."""
+    max_depth_m: float = 100.0
+    """Depth beyond this is dropped [m]."""
+
+
+@dataclass(frozen=True)
+class ScaleSettings:
+    """Per-view depth scale against structure from motion, then the metric scale."""
+
+    min_views: int = 3
+    """A track must be seen by this many photos to tie depth."""
+    max_reprojection_px: float = 2.0
+    """Largest reprojection error of a tie [px]."""
+    min_angle_deg: float = 1.5
+    """Smallest angle between a tie's rays [degrees]."""
+    min_ties: int = 30
+    """Views with fewer inlier ties inherit their scale from the other views."""
+    factor: float | None = None
+    """Metres per unit of the estimated or given poses, instead of what depth says."""
+    level: bool = True
+    """Turn worlds of estimated poses z up with the floor near 0; given poses keep theirs."""
+    trusted_photos: int = 20
+    """Sensor depth is measured against the ties of at most this many photos."""
+
+
+@dataclass(frozen=True)
+class RefineSettings:
+    """Which depths are kept."""
+
+    edge_jump: float = 0.04
+    """Relative depth jump between neighbouring pixels that makes an edge."""
+    edge_angle_deg: float = 75.0
+    """Pixels whose surface is seen at a steeper angle than this are dropped [degrees]."""
+    neighbours: int = 6
+    """Other views that each depth map is compared with."""
+    agree_relative: float = 0.02
+    """Two depths agree within this share of the depth plus `agree_m`."""
+    agree_m: float = 0.02
+    """Two depths agree within this plus the relative share [m]."""
+    min_agree: int = 2
+    """Agreeing views that confirm a depth."""
+    min_depth_m: float = 0.1
+    """Depth nearer than this is dropped [m]."""
+    max_depth_m: float | None = None
+    """Depth beyond this is dropped [m]; None = as far as the depth goes."""
+
+
+@dataclass(frozen=True)
+class CloudSettings:
+    """The coloured point cloud."""
+
+    voxel_size: float | None = None
+    """Points within one cube of this edge are merged [m]; None = as the mesh's voxels."""
+
+
+@dataclass(frozen=True)
+class FuseSettings:
+    """TSDF fusion and the mesh."""
+
+    voxel_size: float | None = None
+    """Edge of one TSDF cell [m]; None = from the median pixel footprint and the extent."""
+    truncation: float | None = None
+    """Truncation distance [m]; None = from the voxel size and the residual of the depths."""
+    min_weight: float | None = None
+    """Weight above which a surface is kept; None = from the number of views."""
+    min_component: float = 0.02
+    """Connected pieces smaller than this share of the largest are dropped."""
+    max_memory_gib: float = 3.0
+    """Memory that the TSDF may take; voxels that would not fit are refused [GiB]."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All sections, in the order of the stages."""
+
+    photos: PhotosSettings = field(default_factory=PhotosSettings)
+    poses: PosesSettings = field(default_factory=PosesSettings)
+    depth: DepthSettings = field(default_factory=DepthSettings)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
+    refine: RefineSettings = field(default_factory=RefineSettings)
+    cloud: CloudSettings = field(default_factory=CloudSettings)
+    fuse: FuseSettings = field(default_factory=FuseSettings)
+
+    def replaced(self, section: str, **values: Any) -> "Settings":
+        """These settings with some values of one section changed; names, types and ranges are checked.
+
+        Raises:
+            InputError: no such section or key, or a value of another type.
+        """
+        old = getattr(self, section, None)
+        if not dataclasses.is_dataclass(old) or isinstance(old, type):
+            raise InputError(f"settings: got section {section!r}, wanted one of {', '.join(sections())}")
+        wanted = typing.get_type_hints(type(old))
+        for key, value in values.items():
+            if key not in wanted:
+                raise InputError(f"settings: got {section}.{key}, wanted one of {', '.join(wanted)}")
+            values[key] = _converted(f"{section}.{key}", value, wanted[key])
+        changed: Any = {section: dataclasses.replace(old, **values)}
+        return dataclasses.replace(self, **changed)
+
+    def with_assignments(self, assignments: list[str]) -> "Settings":
+        """Applies `section.key=value` texts, as `--set` takes them."""
+        settings = self
+        for text in assignments:
+            name, equals, value = text.partition("=")
+            section, dot, key = name.strip().partition(".")
+            if not (equals and dot):
+                raise InputError(f"--set: got {text!r}, wanted section.key=value, such as fuse.voxel_size=0.02")
+            settings = settings.replaced(section, **{key: value.strip()})
+        return settings
+
+    def with_toml(self, path: Path) -> "Settings":
+        """Applies the sections of a TOML file.
+
+        Raises:
+            InputError: the file can't be read, is no TOML, or names unknown settings.
+        """
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: the settings file can't be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a TOML file: {error}") from error
+        settings = self
+        for section, values in data.items():
+            if not isinstance(values, dict):
+                raise InputError(f"{path}: got {section} = {values!r} outside a section, wanted [section] tables")
+            settings = settings.replaced(section, **values)
+        return settings
+
+
+def sections() -> list[str]:
+    """Names of the sections, in the order of the stages."""
+    return [section.name for section in dataclasses.fields(Settings)]
+
+
+def _converted(name: str, value: Any, kind: Any) -> Any:
+    """`value`, perhaps a text, as the type of the setting `name`."""
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    text = value.strip() if isinstance(value, str) else None
+    if type(None) in kinds and (value is None or (text or "").lower() in ("none", "auto")):
+        return None
+    kind = next(k for k in kinds if k is not type(None))
+    if kind is bool and text is not None:
+        words = {
+            "true": True,
+            "on": True,
+            "yes": True,
+            "1": True,
+            "false": False,
+            "off": False,
+            "no": False,
+            "0": False,
+        }
+        if text.lower() in words:
+            return words[text.lower()]
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str):
+        return value
+    if kind in (int, float) and not isinstance(value, bool):
+        try:
+            number = kind(value)
+        except (TypeError, ValueError):
+            number = None
+        if number is not None and number == number and (kind is float or float(value) == number):
+            if number < 0:
+                raise InputError(f"{name}: got {value}, wanted a number ≥ 0")
+            return number
+    raise InputError(f"{name}: got {value!r}, wanted {kind.__name__}")

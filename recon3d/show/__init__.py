@@ -1,0 +1,1 @@
+"""Show: the viewer and pictures without a display."""

@@ -1,0 +1,41 @@
+"""Signals: things a user should know about a result, each with its number and what to do about it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+ADVICE = {
+    "SKIPPED": "look at the files named; the other photos went on",
+    "GUESSED_FOV": "give the camera with --camera FILE, or use photos with EXIF; sizes depend on it",
+    "LOW_PARALLAX": "move sideways between photos, not only turn",
+    "UNREGISTERED": "take more photos between these and their neighbours, with at least 60 % overlap",
+    "FEW_TIES": "these views took their depth scale from the others; more overlap or texture helps",
+    "SCALE_SPREAD": "the depth model disagrees with itself across views; try another model",
+    "UNKNOWN_SCALE": "give metric poses or --set scale.factor=METRES_PER_UNIT",
+    "OUT_OF_RANGE": "depth outside the range was dropped; see depth.max_depth_m",
+    "TRUNC_LT_RESIDUAL": "depths disagree by more than the truncation; walls may come out double",
+}
+"""What to do about each signal."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One thing a user should know.
+
+    Attributes:
+        code: one of `ADVICE`.
+        message: one line in plain language, with its number and unit.
+        photos: names of the photos it is about; empty for the whole set.
+    """
+
+    code: str
+    message: str
+    photos: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return ADVICE[self.code]
+
+    def as_json(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {**asdict(self), "photos": list(self.photos), "advice": self.advice}
