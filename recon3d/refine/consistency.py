@@ -1,0 +1,188 @@
+"""Consistency: whether other views confirm a depth, look through it, or say nothing about it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recon3d.errors import InputError
+from recon3d.geometry import SE3, Camera
+from recon3d.geometry.arrays import Array, checked
+from recon3d.settings import RefineSettings
+
+View = tuple[Array, Camera, SE3]
+"""Another view: depth (H, W) float32 [m], camera, world_from_cam."""
+
+MAX_ANGLE = math.radians(60)
+"""Views whose axes differ by more than this see too little of the same surfaces from the front [rad]."""
+MIN_OVERLAP = 0.1
+"""Share of a view that another must see to be its neighbour."""
+USEFUL_BASELINE = 0.05
+"""Baseline over depth from which another view is truly another look at things."""
+THROUGH = 3.0
+"""Tolerances by which a point must stand in front of what another view saw to count as looked through."""
+SURE_SIGMA = 0.03
+"""Relative sigma up to which a depth is believed where no other view contradicts it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What other views say about each pixel of a depth map.
+
+    Attributes:
+        agree: (H, W) uint8, views that measured the same surface there.
+        contradicted: (H, W) uint8, views that looked through the point, at something behind it.
+        seen: (H, W) uint8, views that had a depth there and nothing in between: those that could agree.
+    """
+
+    agree: Array
+    contradicted: Array
+    seen: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "agree", checked("agree", self.agree, np.uint8, ("H", "W")))
+        for name in ("contradicted", "seen"):
+            object.__setattr__(self, name, checked(name, getattr(self, name), np.uint8, self.agree.shape))
+
+
+def neighbours_of(
+    world_from_cam: Mapping[str, SE3], cameras: Mapping[str, Camera], median_depths: Mapping[str, float], count: int
+) -> dict[str, tuple[str, ...]]:
+    """Chooses for each view the others that see most of what it sees, from another place.
+
+    Args:
+        world_from_cam: poses [m].
+        cameras: of each view.
+        median_depths: of each view [m]; views with 0 (no depth) have no neighbours and are nobody's.
+        count: neighbours wanted per view.
+
+    Returns:
+        Per view, in the order given, the names of at most `count` others, the most useful first.
+    """
+    names = [name for name in world_from_cam if median_depths[name] > 0]
+    chosen: dict[str, tuple[str, ...]] = {name: () for name in world_from_cam}
+    if len(names) < 2:
+        return chosen
+    rotations = np.stack([world_from_cam[name].R for name in names])
+    centres = np.stack([world_from_cam[name].t for name in names])
+    intrinsics = np.array([[c.fx, c.fy, c.cx, c.cy, c.width, c.height] for c in (cameras[n] for n in names)])
+    fx, fy, cx, cy, width, height = intrinsics.T[..., None]
+    for index, name in enumerate(names):
+        depth = median_depths[name]
+        points = world_from_cam[name] @ (_grid_rays(cameras[name]) * depth)
+        local = np.einsum("npi,nij->npj", points - centres[:, None], rotations)
+        z = np.maximum(local[..., 2], 1e-9)
+        u, v = fx * local[..., 0] / z + cx, fy * local[..., 1] / z + cy
+        inside = (u > -0.5) & (u < width - 0.5) & (v > -0.5) & (v < height - 0.5)
+        # Seen from much nearer or much farther it is not the same measurement.
+        inside &= (z > depth / 3) & (z < depth * 3)
+        overlap = inside.mean(axis=1)
+        baseline = np.linalg.norm(centres - centres[index], axis=1) / depth
+        angle = np.arccos(np.clip(rotations[:, :, 2] @ rotations[index, :, 2], -1, 1))
+        useful = (overlap >= MIN_OVERLAP) & (angle < MAX_ANGLE) & (baseline > 0)
+        useful[index] = False
+        score = overlap * baseline / (baseline + USEFUL_BASELINE)
+        order = [other for other in np.argsort(-score, kind="stable") if useful[other]]
+        chosen[name] = tuple(names[other] for other in order[:count])
+    return chosen
+
+
+def vote(depth: Array, camera: Camera, world_from_cam: SE3, others: Sequence[View], settings: RefineSettings) -> Votes:
+    """Asks other views about each depth of one view.
+
+    A point agrees with another view if its depth there is within `agree_relative`·z + `agree_m` of what
+    that view has at the pixel; it is contradicted if that view saw something clearly behind it, as it must
+    have looked through the point. Behind what the view saw, the point is hidden and the view says nothing.
+
+    Args:
+        depth: (H, W) float32 [m], 0 = none.
+        camera: of the depth map.
+        world_from_cam: of the view [m].
+        others: the views asked.
+        settings: `agree_relative` and `agree_m` are used.
+
+    Raises:
+        InputError: a depth map is not of its camera's size.
+    """
+    if depth.shape != (camera.height, camera.width):
+        raise InputError(f"depth: got shape {depth.shape}, wanted ({camera.height}, {camera.width}) as the camera")
+    agree, contradicted, seen = (np.zeros(depth.shape, np.uint8) for _ in range(3))
+    relative, absolute = np.float32(settings.agree_relative), np.float32(settings.agree_m)
+    for other_depth, other_camera, world_from_other in others:
+        found, z = _looked_up(depth, camera, world_from_cam, other_depth, other_camera, world_from_other)
+        tolerance = relative * z + absolute
+        gap = found - z  # positive: the other view saw something behind the point
+        known = found > 0
+        near = known & (np.abs(gap) <= tolerance)
+        agree += near
+        contradicted += known & (gap > THROUGH * tolerance)
+        seen += known & (gap >= -tolerance)
+    return Votes(agree, contradicted, seen)
+
+
+def keep(votes: Votes, depth: Array, sigma: Array | None, settings: RefineSettings) -> Array:
+    """Decides which depths stay.
+
+    A depth goes where more views look through it than confirm it. Of the others it stays where `min_agree` views
+    confirm it; where its sigma is small and nothing contradicts it, as a sensor's; and where fewer than two
+    views could have confirmed it, so that nothing is known against it.
+
+    Args:
+        votes: of `vote`.
+        depth: (H, W) float32 [m], 0 = none.
+        sigma: (H, W) float32 [m], or None: unknown, so not small.
+        settings: `min_agree` is used.
+
+    Returns:
+        (H, W) bool, True = keep.
+    """
+    wanted = max(settings.min_agree, 0)
+    confirmed = votes.agree >= wanted
+    unopposed = votes.contradicted == 0
+    sure = unopposed & (sigma <= SURE_SIGMA * depth) if sigma is not None else np.zeros(depth.shape, bool)
+    kept: Array = confirmed | sure | (votes.seen < 2)
+    return kept & (votes.contradicted <= votes.agree) & (depth > 0)
+
+
+def _grid_rays(camera: Camera) -> Array:
+    """(108, 3) float64 rays at z = 1 through a 12 x 9 grid of the image."""
+    u = (np.arange(12) + 0.5) / 12 * camera.width - 0.5
+    v = (np.arange(9) + 0.5) / 9 * camera.height - 0.5
+    x, y = np.meshgrid((u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy)
+    return np.stack([x.ravel(), y.ravel(), np.ones(x.size)], axis=1)
+
+
+def _looked_up(
+    depth: Array, camera: Camera, world_from_cam: SE3, other_depth: Array, other_camera: Camera, world_from_other: SE3
+) -> tuple[Array, Array]:
+    """What another view has where this view's points fall.
+
+    Returns:
+        (H, W) float32 [m]: the other view's depth at the nearest pixel, 0 = none or outside; and (H, W) float32
+        [m]: the point's own depth in that view.
+    """
+    if other_depth.shape != (other_camera.height, other_camera.width):
+        wanted = (other_camera.height, other_camera.width)
+        raise InputError(f"depth of a neighbour: got shape {other_depth.shape}, wanted {wanted} as its camera")
+    other_from_cam = world_from_other.inverse() @ world_from_cam
+    # K_other R ray is an affine function of (u, v): pixels of the other view are had from outer sums, without a
+    # (H, W, 3) array in between.
+    K = other_camera.K
+    K[:2, 2] += 0.5  # so that truncation finds the nearest pixel
+    to_pixels = (K @ other_from_cam.R @ np.linalg.inv(camera.K)).astype(np.float32)
+    shift = (K @ other_from_cam.t).astype(np.float32)
+    columns = np.arange(camera.width, dtype=np.float32)
+    rows = np.arange(camera.height, dtype=np.float32)[:, None]
+    x, y, z = (
+        depth * (to_pixels[i, 0] * columns + (to_pixels[i, 1] * rows + to_pixels[i, 2])) + shift[i] for i in range(3)
+    )
+    ahead = np.maximum(z, np.float32(1e-6))
+    x /= ahead
+    y /= ahead
+    inside = (x >= 0) & (x < other_camera.width) & (y >= 0) & (y < other_camera.height) & (z > 1e-6) & (depth > 0)
+    index = np.where(inside, y, 0).astype(np.int32) * np.int32(other_camera.width)
+    index += np.where(inside, x, 0).astype(np.int32)
+    found = np.take(other_depth, index)
+    found[~inside] = 0
+    return found, z
