@@ -1,0 +1,22 @@
+"""Entries of files, matched to the names of photos."""
+
+import unicodedata
+from collections.abc import Collection
+from pathlib import PurePosixPath
+
+
+def photo_name(entry: str, names: Collection[str]) -> str:
+    """The one of `names` that a file's `entry` means, or "" where it means none.
+
+    An entry is a photo's file name, with or without folders and ending (`images/IMG_1.jpg`, `IMG_1`), or the name
+    itself. Where twins were told apart by their ending (`IMG_1~png`), the entry with that ending means that one.
+
+    Args:
+        entry: as the file says it.
+        names: names of photos in the scene (NFC).
+    """
+    path = PurePosixPath(unicodedata.normalize("NFC", entry).replace("\\", "/"))
+    for name in (f"{path.stem}~{path.suffix[1:]}", path.name, path.stem, str(path)):
+        if name and name in names:
+            return name
+    return ""
