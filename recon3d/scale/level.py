@@ -1,0 +1,65 @@
+"""Which way is up: turns a world of estimated poses z up, with the floor near 0."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from recon3d.errors import InputError
+from recon3d.geometry import SE3
+from recon3d.geometry.arrays import Array
+
+FLOOR_QUANTILE = 0.02
+"""Share of the points below the floor: strays of structure from motion."""
+STEADY = 0.5
+"""Length of the mean of the cameras' up vectors above which they agree on what is up."""
+
+
+def level(world_from_cam: Mapping[str, SE3], points: Array) -> SE3:
+    """The rigid transform to a world that stands upright.
+
+    Up is where the photos' upper edges point, by a mean that strays can't pull; photos taken straight down, whose upper
+    edges point everywhere, make it the way back along the views. The floor (z = 0) is a low quantile of the points'
+    heights, the origin stands under their median, and the first camera looks along +y, so that the front of what it
+    saw faces -y.
+
+    Args:
+        world_from_cam: poses in capture order, at least one.
+        points: (N, 3) points of the scene, in the unit of the poses; with none, the cameras' centres take their place.
+
+    Returns:
+        levelled_from_world.
+
+    Raises:
+        InputError: there are no poses.
+    """
+    poses = list(world_from_cam.values())
+    if not poses:
+        raise InputError("levelling: got no poses, wanted at least one")
+    up = _up(poses)
+    first = poses[0].R
+    forward, upper_edge = first[:, 2], -first[:, 1]
+    ahead = forward - (forward @ up) * up
+    if np.linalg.norm(ahead) < 0.1:  # it looks straight up or down: its upper edge is ahead when it looks down
+        ahead = upper_edge - (upper_edge @ up) * up
+        ahead *= -np.sign(forward @ up)
+    ahead /= np.linalg.norm(ahead)
+    R = np.stack([np.cross(ahead, up), ahead, up])
+    seen = np.asarray(points, np.float64).reshape(-1, 3)
+    seen = (seen if len(seen) else np.stack([pose.t for pose in poses])) @ R.T
+    origin = np.array([np.median(seen[:, 0]), np.median(seen[:, 1]), np.quantile(seen[:, 2], FLOOR_QUANTILE)])
+    return SE3(R, -origin)
+
+
+def _up(poses: list[SE3]) -> Array:
+    """(3,) unit vector; the mean of the cameras' up vectors by iterated reweighting (their geometric median)."""
+    ups = np.stack([-pose.R[:, 1] for pose in poses])
+    if np.linalg.norm(ups.mean(axis=0)) < STEADY:
+        back = np.stack([-pose.R[:, 2] for pose in poses])
+        if np.linalg.norm(back.mean(axis=0)) > STEADY:
+            ups = back
+    up = ups.mean(axis=0)
+    for _ in range(20):
+        pull = 1 / np.maximum(np.linalg.norm(ups - up, axis=1), 1e-3)
+        up = (pull[:, None] * ups).sum(axis=0) / pull.sum()
+    length = float(np.linalg.norm(up))
+    return up / length if length > 1e-6 else ups[0]
