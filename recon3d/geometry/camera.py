@@ -9,6 +9,8 @@ from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array
 
 DISTORTION_LENGTHS = {"pinhole": (0,), "opencv": (4, 5, 8), "fisheye": (4,)}
+FOCAL_RANGE = (0.05, 1000.0)
+"""Focal lengths per image side that are believed; outside it is another unit than pixels."""
 SOURCES = ("calib file", "COLMAP", "capture", "EXIF", "SfM", "guess")
 
 
@@ -45,11 +47,12 @@ class Camera:
             if not math.isfinite(value):
                 raise InputError(f"camera {name}: got {value} px, wanted a finite number")
             object.__setattr__(self, name, value)
-        for name in ("fx", "fy"):
-            if not 0.05 * max(self.width, self.height) <= getattr(self, name) <= 100 * max(self.width, self.height):
+        for name, size in (("fx", self.width), ("fy", self.height)):
+            low, high = FOCAL_RANGE
+            if not low * size <= getattr(self, name) <= high * size:
                 raise InputError(
-                    f"camera {name}: got {getattr(self, name):g} px for an image {self.width} px wide and "
-                    f"{self.height} px high, wanted a focal length in pixels (0.05 to 100 times the longer side)"
+                    f"camera {name}: got {getattr(self, name):g} px for {size} px, wanted a focal length in pixels, "
+                    f"{low:g} to {high:g} times that"
                 )
         if not (0 <= self.cx <= self.width - 1 and 0 <= self.cy <= self.height - 1):
             raise InputError(

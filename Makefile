@@ -1,0 +1,44 @@
+# make setup | test | test-slow | lint | run PHOTOS=… | demo
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SYSTEM := libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6 libgl1-mesa-dri
+APT := apt-get install -y --no-install-recommends $(SYSTEM)
+
+.PHONY: setup test test-slow lint run demo clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.system:
+	@mkdir -p $(VENV)
+	@if ! command -v dpkg >/dev/null; then echo "not a Debian system: open3d needs libusb-1.0, libGL, libEGL, libgomp and libX11"; \
+	elif dpkg -s $(SYSTEM) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && $(APT) -qq >/dev/null; \
+	elif sudo -n true 2>/dev/null; then sudo apt-get update -qq && sudo $(APT) -qq >/dev/null; \
+	else echo "open3d needs system libraries; install them with: sudo $(APT)"; exit 1; fi
+	@touch $@
+
+# torch goes first and pinned: anything else would drag in the newest build with its GPU libraries
+$(VENV)/.ready: pyproject.toml constraints.txt $(VENV)/.system
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+test: setup
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: setup
+	$(BIN)/python -m pytest -q -m slow
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+run: setup
+	@test -n "$(PHOTOS)" || { echo "usage: make run PHOTOS=folder [ARGS='--model demo']"; exit 2; }
+	$(BIN)/recon3d run "$(PHOTOS)" $(ARGS)
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,95 @@
+"""Doctor: what this machine has and lacks, with the fix for each."""
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PACKAGES = ("numpy", "torch", "transformers", "open3d", "pycolmap", "cv2", "PIL", "pi_heif", "trimesh", "safetensors")
+DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "pi_heif": "pi-heif"}
+SYSTEM_LIBRARIES = "libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        good: nothing is to be done.
+        what: what was found.
+        fix: what to do, empty where there is nothing.
+    """
+
+    good: bool
+    what: str
+    fix: str = ""
+
+
+def findings() -> Iterator[Finding]:
+    """Looks at Python, packages, devices, memory, disk, display and cached weights."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Finding(sys.version_info >= (3, 11), f"Python {version}", "" if sys.version_info >= (3, 11) else "use 3.11")
+    missing = False
+    for package in PACKAGES:
+        finding = _package(package)
+        missing |= not finding.good
+        yield finding
+    if not missing:
+        yield _device()
+        yield from _weights()
+    yield _memory()
+    free = shutil.disk_usage(".").free / GIB
+    yield Finding(free > 5, f"{free:.0f} GiB free on this disk", "" if free > 5 else "free some")
+    display = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    text = "a display for recon3d view" if display else "no display: recon3d view SCENE --screenshot OUT.png works"
+    yield Finding(True, text)
+
+
+def _package(package: str) -> Finding:
+    """Imports a package in a process of its own: a missing library can end the interpreter."""
+    name = DISTRIBUTIONS.get(package, package)
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(False, f"{name}: not installed", f"pip install -c constraints.txt {name}")
+    check = subprocess.run(
+        [sys.executable, "-c", f"import recon3d, {package}"], capture_output=True, text=True, timeout=300, check=False
+    )
+    if check.returncode == 0:
+        return Finding(True, f"{name} {version}")
+    last = (check.stderr.strip().splitlines() or [f"exit code {check.returncode}"])[-1]
+    fix = f"sudo apt-get install {SYSTEM_LIBRARIES}" if ".so" in last else f"pip install {name}=={version}"
+    return Finding(False, f"{name} {version}: can't be imported: {last}", fix)
+
+
+def _device() -> Finding:
+    import torch
+
+    from recon3d.depth.device import pick_device
+
+    device = pick_device("auto")
+    if device == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        return Finding(True, f"{torch.cuda.get_device_name()}: {free / GIB:.0f} of {total / GIB:.0f} GiB free")
+    name = "an Apple GPU" if device == "mps" else f"no GPU: networks run on {torch.get_num_threads()} CPU threads"
+    return Finding(True, name)
+
+
+def _weights() -> Iterator[Finding]:
+    from recon3d.depth.models import MODELS, is_cached
+
+    for spec in MODELS.values():
+        if is_cached(spec):
+            yield Finding(True, f"depth model {spec.name}: ready")
+        else:
+            yield Finding(True, f"depth model {spec.name}: not fetched", f"recon3d models fetch {spec.name}")
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    good = total > 7
+    return Finding(good, f"{total:.0f} GiB of memory", "" if good else "use --set photos.max_side=640")

@@ -1,0 +1,335 @@
+"""The scene on disk: what every file is called, what is done and current, and writes that are whole or not there."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recon3d.errors import InputError, StageError
+from recon3d.geometry import SE3, Calibration, Camera
+from recon3d.geometry.arrays import Array
+from recon3d.signals import Signal
+
+SCHEMA = 1
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "init": ("photos", "calibration.json", "capture.json"),
+    "poses": ("sparse", "images", "masks", "cameras.json"),
+    "depth": ("depth",),
+    "scale": ("scales.json", "poses.json"),
+    "refine": ("refined",),
+    "cloud": ("cloud.ply",),
+    "fuse": ("mesh.ply", "mesh.glb"),
+}
+"""The stages in their order, and the files that each alone writes."""
+
+UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary sibling to write; flushes it and renames it over `path` when all went well.
+
+    Raises:
+        StageError: the file can't be written (no space, no permission, a read-only disk).
+    """
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
+            raise StageError(
+                f"{path}: can't be written: {error.strerror}; free space or choose another SCENE"
+            ) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Writes JSON, whole or not at all; equal data gives equal bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file of a scene."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StageError(f"{path}: missing; run the command again with --force") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise StageError(f"{path}: damaged ({error}); delete it and run the command again") from error
+
+
+def digest(*paths: Path) -> str:
+    """sha256 over the contents of files, in the order given."""
+    total = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene directory. Values of it are handles: everything they know stands on disk.
+
+    Attributes:
+        root: the directory.
+    """
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: str | Path) -> "Scene":
+        """Opens a scene that is there.
+
+        Raises:
+            InputError: no such scene, or one of another schema version.
+        """
+        scene = cls(Path(root))
+        if not scene.root.is_dir() or not scene._manifest_path.is_file():
+            raise InputError(f"{root}: no scene there; make one with: recon3d init PHOTOS -o {root}")
+        scene.manifest()
+        return scene
+
+    @classmethod
+    def create(cls, root: str | Path) -> "Scene":
+        """Opens a scene, or makes an empty one where there is nothing.
+
+        Raises:
+            InputError: the place holds something else than a scene, or can't be written.
+        """
+        scene = cls(Path(root))
+        if scene._manifest_path.is_file():
+            return cls.open(root)
+        if scene.root.exists() and not scene.root.is_dir():
+            raise InputError(f"{root}: is a file; SCENE is a folder: name another with -o")
+        if scene.root.is_dir() and any(p for p in scene.root.iterdir() if not p.name.startswith(".tmp-")):
+            raise InputError(f"{root}: holds files that are not a scene's; name an empty or new folder with -o")
+        try:
+            scene.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{root}: can't be made: {error.strerror}; name another SCENE with -o") from error
+        write_json(scene._manifest_path, {"schema": SCHEMA, "stages": {}, "signals": []})
+        return scene
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the scene for this process; a second process is told so.
+
+        Raises:
+            StageError: another process works on it.
+        """
+        try:
+            handle = (self.root / ".lock").open("w")
+        except OSError as error:
+            raise StageError(f"{self.root}: can't be written: {error.strerror}; choose another SCENE") from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StageError(f"{self.root}: another recon3d works on this scene; wait until it is done") from error
+            for leftover in self.root.rglob(".tmp-*"):
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+            yield
+
+    # What is done
+
+    @property
+    def _manifest_path(self) -> Path:
+        return self.root / "scene.json"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it stands on disk.
+
+        Raises:
+            InputError: another schema version.
+        """
+        data = read_json(self._manifest_path)
+        if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
+            raise InputError(f"{self._manifest_path}: not a scene's manifest; name another SCENE")
+        if data.get("schema") != SCHEMA:
+            raise InputError(
+                f"{self._manifest_path}: got a scene of schema {data.get('schema')!r}, this recon3d reads {SCHEMA}; "
+                "make the scene again in a new folder"
+            )
+        return data
+
+    def is_done(self, stage: str, key: str | None = None) -> bool:
+        """Whether a stage is finished, with the given key where one is given."""
+        entry = self.manifest()["stages"].get(stage, {})
+        return bool(entry.get("done")) and (key is None or entry.get("key") == key)
+
+    def facts(self, stage: str) -> dict[str, Any]:
+        """What a finished stage said about its result."""
+        facts: dict[str, Any] = self.manifest()["stages"].get(stage, {}).get("facts", {})
+        return facts
+
+    def settings_of(self, stage: str) -> dict[str, Any]:
+        """The settings that a stage was last started with; empty where it never was."""
+        settings: dict[str, Any] = self.manifest()["stages"].get(stage, {}).get("settings", {})
+        return settings
+
+    def upstream_key(self, stage: str) -> str:
+        """The key of the stage before; it must be done."""
+        key: str = self.manifest()["stages"][UPSTREAM[stage]]["key"]
+        return key
+
+    def signals(self) -> list[Signal]:
+        """All signals raised, in the order of the stages."""
+        return [
+            Signal(s["code"], s["message"], tuple(s["photos"]))
+            for s in self.manifest()["signals"]
+            if isinstance(s, dict)
+        ]
+
+    def start(self, stage: str, key: str, settings: Mapping[str, Any]) -> None:
+        """Claims a stage: files of another key are deleted first, then the new key is written."""
+        manifest = self.manifest()
+        old = manifest["stages"].get(stage, {})
+        if old.get("key") != key:
+            # not done before the deletion, so that a kill in it can't leave half the files under a key that says done
+            manifest["stages"][stage] = {"key": None, "done": False}
+            write_json(self._manifest_path, manifest)
+            for name in OUTPUTS[stage]:
+                path = self.root / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        manifest["stages"][stage] = {"key": key, "settings": dict(settings), "done": False}
+        manifest["signals"] = [s for s in manifest["signals"] if s["stage"] != stage]
+        write_json(self._manifest_path, manifest)
+
+    def finish(self, stage: str, facts: Mapping[str, Any], signals: list[Signal]) -> None:
+        """Marks a stage done, with what it found."""
+        manifest = self.manifest()
+        manifest["stages"][stage] |= {"done": True, "facts": dict(facts)}
+        raised = [{"stage": stage, **signal.as_json()} for signal in signals]
+        order = list(OUTPUTS)
+        manifest["signals"] = sorted(manifest["signals"] + raised, key=lambda s: order.index(s["stage"]))
+        manifest["stages"] = {name: manifest["stages"][name] for name in order if name in manifest["stages"]}
+        write_json(self._manifest_path, manifest)
+
+    def forget(self, stage: str) -> None:
+        """Makes a stage stale, so that it is done again."""
+        manifest = self.manifest()
+        manifest["stages"].pop(stage, None)
+        write_json(self._manifest_path, manifest)
+
+    # What it holds
+
+    def file(self, name: str) -> Path:
+        """A file or folder at the top of the scene."""
+        return self.root / name
+
+    def photo_paths(self) -> dict[str, Path]:
+        """The working photos as the lens drew them, in capture order."""
+        return {name: self._picture("photos", name) for name in self.calibrations()}
+
+    def _picture(self, folder: str, name: str) -> Path:
+        paths = [self.root / folder / f"{name}{suffix}" for suffix in (".jpg", ".png")]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    def calibrations(self) -> dict[str, Calibration]:
+        """What is known of each photo's camera before structure from motion, in capture order."""
+        from recon3d.formats.camera_file import calibration_from_json
+
+        path = self.root / "calibration.json"
+        return {name: calibration_from_json(data, f"{path}: {name}") for name, data in read_json(path).items()}
+
+    def names(self) -> list[str]:
+        """Names of the registered photos, in capture order."""
+        return list(self.cameras())
+
+    def cameras(self) -> dict[str, Camera]:
+        """The pinhole camera of each registered photo."""
+        from recon3d.formats.camera_file import calibration_from_json
+
+        path = self.root / "cameras.json"
+        return {name: calibration_from_json(data, f"{path}: {name}").camera for name, data in read_json(path).items()}
+
+    def image_path(self, name: str) -> Path:
+        """The undistorted photo."""
+        return self._picture("images", name)
+
+    def image(self, name: str) -> Array:
+        """(H, W, 3) uint8 sRGB: the undistorted photo."""
+        from recon3d.photos.working import load_working
+
+        return load_working(self.image_path(name))
+
+    def mask(self, name: str) -> Array | None:
+        """(H, W) bool: where the lens saw something; None = everywhere."""
+        from recon3d.photos.working import load_working
+
+        path = self.root / "masks" / f"{name}.png"
+        return load_working(path)[..., 0] > 0 if path.exists() else None
+
+    def depth_path(self, name: str) -> Path:
+        """Depth as predicted or recorded, (H, W) float32 [m]."""
+        return self.root / "depth" / f"{name}.npy"
+
+    def sigma_path(self, name: str) -> Path:
+        """One standard deviation of the depth beside it, (H, W) float32 [m], where the model says it."""
+        return self.root / "depth" / f"{name}.sigma.npy"
+
+    def refined_path(self, name: str) -> Path:
+        """Depth that is fused, (H, W) float32 [m]."""
+        return self.root / "refined" / f"{name}.npy"
+
+    def world_from_cam(self) -> dict[str, SE3]:
+        """The final poses: metric, levelled."""
+        return poses_from_json(read_json(self.root / "poses.json"))
+
+
+def poses_as_json(world_from_cam: Mapping[str, SE3], unit: str = "m") -> dict[str, Any]:
+    """The poses of a scene as they stand in its files."""
+    poses = {name: pose.matrix.tolist() for name, pose in world_from_cam.items()}
+    return {"schema": SCHEMA, "frame": "world_from_cam", "unit": unit, "poses": poses}
+
+
+def poses_from_json(data: dict[str, Any]) -> dict[str, SE3]:
+    """The other way of `poses_as_json`."""
+    return {name: SE3.from_matrix(np.array(matrix)) for name, matrix in data["poses"].items()}
+
+
+def save_array(path: Path, array: Array) -> None:
+    """Writes one .npy file, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array)
+
+
+def load_array(path: Path) -> Array:
+    """Reads one .npy file of the scene; never unpickles.
+
+    Raises:
+        StageError: missing or damaged.
+    """
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise StageError(f"{path}: missing or damaged ({error}); run the stage again with --force") from error
+    return array

@@ -1,0 +1,112 @@
+"""Stage init: photos in, upright and at the working size, with what is known of their cameras."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from recon3d.errors import InputError
+from recon3d.formats.camera_file import calibration_as_json, calibration_for, read_camera
+from recon3d.formats.capture import Capture, read_capture
+from recon3d.geometry import Calibration, Camera
+from recon3d.photos.exif import calibration_from_exif
+from recon3d.photos.find import scene_names
+from recon3d.photos.read import read_photo
+from recon3d.photos.working import working_suffix, write_working
+from recon3d.progress import each
+from recon3d.scene import SCHEMA, Scene, digest, poses_as_json, replacing, write_json
+from recon3d.signals import Signal
+from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+
+VERSION = 1
+
+Photos = str | Path | Sequence[str | Path]
+
+
+def init(photos: Photos, root: str | Path, job: Job) -> Outcome:
+    """Takes photos into a scene.
+
+    Args:
+        photos: a folder, a glob, one photo, or a list of them.
+        root: the scene's folder; made where it isn't there.
+        job: its settings.
+
+    Raises:
+        InputError: no photos, none readable, or the place holds something else.
+    """
+    settings = job.settings.photos
+    capture = read_capture(photos, settings.format)
+    sources = scene_names(capture.photos)
+    files = [*capture.photos, *capture.files, *([Path(settings.camera)] if settings.camera else [])]
+    key = stage_key("init", VERSION, job.settings, [digest(*files), *sources])
+    scene = Scene.create(root)
+    return run_stage(scene, "init", key, job, lambda: _work(scene, sources, capture, job))
+
+
+def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job) -> Found:
+    results = _take_in(scene, sources, capture.calibrations, job)
+    calibrations = {name: value for name, value in results.items() if isinstance(value, Calibration)}
+    signals = [value for value in results.values() if isinstance(value, Signal)]
+    if not calibrations:
+        raise InputError(f"none of {len(sources)} photos can be read; the first: {signals[0].message}")
+    data = {name: calibration_as_json(calibration) for name, calibration in calibrations.items()}
+    write_json(scene.file("calibration.json"), data)
+    known = {name: path for name, path in sources.items() if name in calibrations}
+    given = {name: capture.world_from_cam[path] for name, path in known.items() if path in capture.world_from_cam}
+    write_json(
+        scene.file("capture.json"),
+        {
+            "schema": SCHEMA,
+            "format": capture.format,
+            "metric": capture.metric,
+            "poses": poses_as_json(given)["poses"],
+            "depth": {n: str(capture.depth[path].absolute()) for n, path in known.items() if path in capture.depth},
+            "depth_unit_m": capture.depth_unit_m,
+        },
+    )
+    guessed = tuple(name for name, calibration in calibrations.items() if calibration.source == "guess")
+    if guessed:
+        fov = f"{job.settings.photos.fov_deg:g} degrees"
+        signals.append(Signal("GUESSED_FOV", f"the field of view of {len(guessed)} photos is a guess: {fov}", guessed))
+    origins = sorted({calibration.source for calibration in calibrations.values()})
+    skipped = len(sources) - len(calibrations)
+    line = f"{len(calibrations)} photos ({capture.format}), camera from {' and '.join(origins)}"
+    line += f", {skipped} skipped" if skipped else ""
+    facts = {"photos": len(calibrations), "skipped": skipped, "format": capture.format, "cameras": origins}
+    return line, facts, signals
+
+
+def _take_in(
+    scene: Scene, sources: Mapping[str, Path], known: Mapping[Path, Calibration], job: Job
+) -> dict[str, Calibration | Signal]:
+    """Decodes photos in parallel and writes the working copies; a photo that can't be read becomes a signal."""
+    settings = job.settings.photos
+
+    def one(name: str) -> Calibration | Signal:
+        source = sources[name]
+        try:
+            photo = read_photo(source, max_megapixels=settings.max_megapixels, max_side=settings.max_side)
+        except InputError as error:
+            return Signal("SKIPPED", str(error), (name,))
+        target = scene.file("photos") / f"{name}{working_suffix(photo)}"
+        if not target.exists():
+            with replacing(target) as temporary:
+                write_working(photo, source, temporary)
+        width, height = photo.size
+        if settings.camera:
+            calibration = calibration_for(
+                read_camera(Path(settings.camera), photo.size), width, height, f"{settings.camera} for {source}"
+            )
+        elif source in known:
+            calibration = calibration_for(known[source], width, height, f"the recorded camera of {source}")
+        else:
+            guess = Calibration(Camera.from_fov(width, height, math.radians(settings.fov_deg)))
+            calibration = calibration_from_exif(photo.exif, width, height) or guess
+        rows, columns = photo.image.shape[:2]
+        return dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
+
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        results = each(pool.map(one, sources), "photos", job.report, len(sources))
+        return dict(zip(sources, results, strict=True))

@@ -1,0 +1,140 @@
+"""Stage poses: where each photo stood, and the photos undistorted to pinhole."""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from recon3d.formats.camera_file import calibration_as_json
+from recon3d.formats.pose_file import GivenPoses, read_poses
+from recon3d.geometry import SE3, Calibration
+from recon3d.photos.undistort import undistort
+from recon3d.photos.working import load_working, save_image
+from recon3d.poses.pairs import pairs_by_pose
+from recon3d.poses.sfm import reconstruct
+from recon3d.poses.sparse import read_sparse, why_unregistered
+from recon3d.progress import each
+from recon3d.scene import Scene, digest, poses_as_json, poses_from_json, read_json, replacing, write_json
+from recon3d.signals import Signal
+from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+
+VERSION = 1
+
+
+def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
+    """Finds the poses in the scene's own unit, keeps given ones, and writes the pinhole images.
+
+    Args:
+        scene: with `init` done.
+        job: its settings.
+        trusted_depth: depth is a sensor's; with given poses the ties then only check it, so few photos are matched.
+
+    Raises:
+        InputError: the file of poses can't be used.
+        StageError: nothing could be registered.
+    """
+    file = Path(job.settings.poses.file) if job.settings.poses.file else None
+    extra = [str(job.settings.scale.trusted_photos if trusted_depth else None)]
+    if file:
+        extra.append(digest(*sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file]))
+    key = stage_key("poses", VERSION, job.settings, extra, scene)
+    return run_stage(scene, "poses", key, job, lambda: _work(scene, file, job, trusted_depth))
+
+
+def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Found:
+    photos, calibrations = scene.photo_paths(), scene.calibrations()
+    sparse_folder = scene.file("sparse")
+    sparse_folder.mkdir(exist_ok=True)
+    given = _given(scene, file, list(photos))
+    signals: list[Signal] = []
+    if given.world_from_cam:
+        world_from_cam, source = dict(given.world_from_cam), f"given, {given.source}"
+        count = job.settings.scale.trusted_photos if trusted_depth else len(world_from_cam)
+        _triangulate(sparse_folder, photos, calibrations, world_from_cam, count, job)
+        lost = {name: "no given pose" for name in photos if name not in world_from_cam}
+    elif len(photos) == 1:
+        world_from_cam, source, lost = {next(iter(photos)): SE3.identity()}, "one photo", {}
+    else:
+        reconstruct(photos, calibrations, sparse_folder, job.settings.poses, report=job.report)
+        sparse = read_sparse(sparse_folder)
+        world_from_cam = {name: sparse.world_from_cam[name] for name in photos if name in sparse.world_from_cam}
+        calibrations, source = calibrations | sparse.calibrations, "structure from motion"
+        lost = why_unregistered(sparse_folder, [name for name in photos if name not in world_from_cam])
+    if lost:
+        text = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
+        signals.append(Signal("UNREGISTERED", f"{len(lost)} of {len(photos)} photos left out: {text}", tuple(lost)))
+    metric = given.metric and bool(given.world_from_cam)
+    data = poses_as_json(world_from_cam, "m" if metric else "1")
+    write_json(sparse_folder / "poses.json", data | {"given": bool(given.world_from_cam), "metric": metric})
+    cameras = {
+        name: calibration_as_json(_undistorted(scene, name, photos[name], calibrations[name]))
+        for name in each(list(world_from_cam), "undistort", job.report)
+    }
+    write_json(scene.file("cameras.json"), cameras)
+    facts = {"registered": len(cameras), "photos": len(photos), "source": source}
+    return f"{len(cameras)} of {len(photos)} photos have a pose ({source})", facts, signals
+
+
+def _given(scene: Scene, file: Path | None, names: list[str]) -> GivenPoses:
+    """Poses from the file, or those that came with the photos; perhaps none."""
+    if file:
+        found = read_poses(file, names)
+        ordered = {name: found.world_from_cam[name] for name in names if name in found.world_from_cam}
+        return dataclasses.replace(found, world_from_cam=ordered)
+    capture = read_json(scene.file("capture.json"))
+    return GivenPoses(poses_from_json(capture), bool(capture["metric"]), str(capture["format"]))
+
+
+def _triangulate(
+    folder: Path,
+    photos: Mapping[str, Path],
+    calibrations: Mapping[str, Calibration],
+    given: Mapping[str, SE3],
+    count: int,
+    job: Job,
+) -> None:
+    """Matches photos with known poses, to make ties for the scale."""
+    chosen = {name: given[name] for name in _runs(list(given), count)}
+    if len(chosen) < 2:
+        return
+    reconstruct(
+        {name: photos[name] for name in chosen},
+        {name: calibrations[name] for name in chosen},
+        folder,
+        job.settings.poses,
+        given=chosen,
+        pairs=pairs_by_pose(chosen),
+        report=job.report,
+    )
+
+
+def _runs(names: list[str], count: int, length: int = 5) -> list[str]:
+    """About `count` names in runs of neighbours, spread evenly: neighbours overlap, spread runs see the whole."""
+    if len(names) <= count:
+        return names
+    starts = np.linspace(0, len(names) - length, max(1, count // length)).astype(int)
+    return [names[i] for i in sorted({int(start) + k for start in starts for k in range(min(length, count))})]
+
+
+def _undistorted(scene: Scene, name: str, photo: Path, calibration: Calibration) -> Calibration:
+    """Writes images/NAME, and masks/NAME where undistortion left a border; returns the camera of it."""
+    target = scene.file("images") / photo.name
+    if calibration.is_pinhole:
+        if not target.exists():
+            with replacing(target) as temporary:
+                try:
+                    os.link(photo, temporary)
+                except OSError:  # a file system without hard links
+                    shutil.copyfile(photo, temporary)
+        return dataclasses.replace(calibration, model="pinhole", distortion=())
+    image, camera, mask = undistort(load_working(photo), calibration)
+    if not target.exists():
+        if mask is not None:
+            with replacing(scene.file("masks") / f"{name}.png") as temporary:
+                save_image(temporary, mask)
+        with replacing(target) as temporary:
+            save_image(temporary, image)
+    return Calibration(camera, rms_px=calibration.rms_px, source=calibration.source)

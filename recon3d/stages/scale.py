@@ -1,0 +1,132 @@
+"""Stage scale: each view's depth scale against the ties, the metric scale, and the levelled metric world."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from recon3d.depth.sigma import default_sigma
+from recon3d.geometry import SE3, Camera
+from recon3d.geometry.arrays import Array
+from recon3d.poses.sparse import Sparse, read_sparse
+from recon3d.progress import each
+from recon3d.scale.level import level
+from recon3d.scale.metric import MetricScale, metric_scale
+from recon3d.scale.per_view import ViewScale, fit_view, inherit
+from recon3d.scale.ties import Ties, ties_of
+from recon3d.scene import SCHEMA, Scene, load_array, poses_as_json, poses_from_json, read_json, write_json
+from recon3d.signals import Signal
+from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+
+VERSION = 1
+SPREAD_LIMIT = 0.15
+"""Spread of the per-view scales (1.4826 MAD of the logarithm) beyond which SCALE_SPREAD is raised."""
+
+
+def scale(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
+    """Fits a scale per view, states the metric scale with its ±, and writes the final poses."""
+    key = stage_key("scale", VERSION, job.settings, [str(trusted_depth)], scene)
+    return run_stage(scene, "scale", key, job, lambda: _work(scene, job, trusted_depth))
+
+
+def _work(scene: Scene, job: Job, trusted: bool) -> Found:
+    settings, cameras = job.settings.scale, scene.cameras()
+    stored = read_json(scene.file("sparse") / "poses.json")
+    sparse_poses, given, metric_poses = poses_from_json(stored), bool(stored["given"]), bool(stored["metric"])
+    sparse = read_sparse(scene.file("sparse")) if (scene.file("sparse") / "points3D.bin").exists() else None
+    ties = ties_of(sparse, cameras, settings) if sparse else {}
+    fits = {}
+    for name in each(list(cameras), "scale", job.report):
+        fits[name] = fit_view(ties.get(name, Ties.none()), load_array(scene.depth_path(name)), settings)
+    views = inherit(fits, list(cameras))
+    tied = {name: view for name, view in views.items() if not view.inherited}
+    metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor)
+    world_from_cam = {name: pose.scaled(metric.factor) for name, pose in sparse_poses.items()}
+    levelled_from_world = SE3.identity()
+    if settings.level and not given:
+        points = sparse.points * metric.factor if sparse else _points(scene, cameras, world_from_cam)
+        levelled_from_world = level(world_from_cam, points)
+    write_json(scene.file("scales.json"), _as_json(views, metric, levelled_from_world, trusted))
+    poses = {name: levelled_from_world @ pose for name, pose in world_from_cam.items()}
+    write_json(scene.file("poses.json"), poses_as_json(poses))
+    return _told(views, tied, metric, sparse, given and not metric_poses, trusted)
+
+
+def _as_json(views: Mapping[str, ViewScale], metric: MetricScale, levelled: SE3, trusted: bool) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "metric": {"factor": metric.factor, "relative_sigma": metric.relative_sigma, "source": metric.source},
+        "levelled_from_world": levelled.matrix.tolist(),
+        "views": {
+            name: {
+                "factor": 1.0 if trusted else math.exp(view.log_scale) * metric.factor,
+                "measured": math.exp(view.log_scale) * metric.factor,
+                "relative_sigma": view.relative_sigma,
+                "ties": view.ties,
+                "inherited": view.inherited,
+            }
+            for name, view in views.items()
+        },
+    }
+
+
+def _told(
+    views: Mapping[str, ViewScale],
+    tied: Mapping[str, ViewScale],
+    metric: MetricScale,
+    sparse: Sparse | None,
+    unknown_unit: bool,
+    trusted: bool,
+) -> Found:
+    """The line, the facts and the signals of the scales."""
+    signals = []
+    inherited = tuple(name for name in views if name not in tied)
+    if inherited and sparse and not trusted:
+        signals.append(Signal("FEW_TIES", f"{len(inherited)} of {len(views)} views have too few ties", inherited))
+    logs = np.array([view.log_scale for view in tied.values()])
+    spread = float(1.4826 * np.median(np.abs(logs - np.median(logs)))) if len(logs) else 0.0
+    if spread > SPREAD_LIMIT and not trusted:
+        text = f"the depth scale varies by {100 * spread:.0f} % from view to view"
+        signals.append(Signal("SCALE_SPREAD", text))
+    if unknown_unit and not tied:
+        signals.append(Signal("UNKNOWN_SCALE", "the given poses have no known unit and there are no ties to depth"))
+    facts = {
+        "factor": metric.factor,
+        "relative_sigma": metric.relative_sigma,
+        "source": metric.source,
+        "tied_views": len(tied),
+        "view_spread": round(spread, 4),
+    }
+    if tied and trusted:
+        facts["depth_against_ties"] = math.exp(-float(np.median(logs))) / metric.factor
+    line = f"1 unit = {metric.factor:.4g} m ± {100 * metric.relative_sigma:.1f} % ({metric.source})"
+    line += f", {len(tied)} of {len(views)} views tied, their scales spread {100 * spread:.1f} %"
+    return line, facts, signals
+
+
+def _points(scene: Scene, cameras: Mapping[str, Camera], world_from_cam: Mapping[str, SE3]) -> Array:
+    """(N, 3) world points [m] of the depth maps, thinned: what there is to level by without ties."""
+    chunks = []
+    for name, pose in world_from_cam.items():
+        depth = load_array(scene.depth_path(name))
+        points = cameras[name].backproject(depth)[::8, ::8][depth[::8, ::8] > 0]
+        chunks.append(pose @ points.astype(np.float64))
+    return np.concatenate(chunks)
+
+
+def aligned_depth(scene: Scene, name: str, scales: Mapping[str, float]) -> Array:
+    """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it."""
+    return (load_array(scene.depth_path(name)) * np.float32(scales[name])).astype(np.float32)
+
+
+def aligned_sigma(scene: Scene, name: str, aligned: Array, scales: Mapping[str, float], *, sensor: bool) -> Array:
+    """(H, W) float32 [m]: the doubt of `aligned_depth`; the model's own where it has one."""
+    path = scene.sigma_path(name)
+    if path.exists():
+        return (load_array(path) * np.float32(scales[name])).astype(np.float32)
+    return default_sigma(aligned, sensor=sensor)
+
+
+def view_factors(scene: Scene) -> dict[str, float]:
+    """Metres per metre predicted, for each view."""
+    return {name: float(view["factor"]) for name, view in read_json(scene.file("scales.json"))["views"].items()}

@@ -1,0 +1,63 @@
+"""The layers point one way, and the command line starts without the heavy libraries."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import recon3d
+
+PACKAGE = Path(recon3d.__file__).parent
+LIBRARY = ["geometry", "photos", "poses", "depth", "scale", "refine", "fusion", "formats", "metrics", "show"]
+HEAVY = ["numpy", "torch", "open3d", "cv2", "pycolmap", "transformers"]
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("folder", LIBRARY)
+def test_the_library_never_imports_scene_stages_or_cli(folder):
+    for path in (PACKAGE / folder).rglob("*.py"):
+        above = [
+            name
+            for name in imports_of(path)
+            if name.startswith(("recon3d.scene", "recon3d.stages", "recon3d.cli", "recon3d.api"))
+        ]
+        assert not above, f"{path}: imports {above}"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["fuse", "--help"], ["view", "--help"]])
+def test_help_imports_none_of_the_heavy_libraries(arguments):
+    code = (
+        "import sys\nfrom recon3d.cli import main\nsys.argv = ['recon3d', *sys.argv[1:]]\n"
+        "try:\n    main()\nfinally:\n"
+        f"    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "Usage" in done.stdout
+
+
+def test_help_keeps_units_in_brackets():
+    done = subprocess.run([sys.executable, "-m", "recon3d", "settings"], capture_output=True, text=True, check=True)
+    assert "[px]" in done.stdout and "[m]" in done.stdout
+
+
+@pytest.mark.parametrize("first", ["pycolmap", "PIL.Image", "torch", "open3d", "cv2"])
+def test_no_import_order_corrupts_the_heap(first, tmp_path):
+    """pycolmap exports a zlib of its own; Pillow's PNG writer crashed on it where recon3d hadn't bound the system's."""
+    code = (
+        f"import recon3d, {first}\nimport pycolmap, io\nimport numpy as np\nfrom PIL import Image\n"
+        "pixels = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)\n"
+        "for _ in range(5):\n    Image.fromarray(pixels).save(io.BytesIO(), 'PNG')\nprint('whole')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout.strip() == "whole", done.stderr
