@@ -19,6 +19,9 @@ ASPECT_TOLERANCE = 0.01
 MIN_FOCAL = 0.18
 """Smallest focal length taken from a user's file, as a share of the longer side: a field of view of 140°."""
 
+MAX_OFF_CENTRE = 0.25
+"""A K without an image size must have its principal point this near the centre, as a share of the side."""
+
 
 def calibration_as_json(calibration: Calibration) -> dict[str, Any]:
     """Our camera JSON: pixel centres at integers; `rms_px` only where it is known."""
@@ -115,6 +118,12 @@ def calibration_from_K(K: Array, size: tuple[int, int] | None, where: str, sourc
         )
     if size is None:
         raise InputError(f"{where}: a K as text has no image size; wanted a camera JSON with width and height")
+    for name, c, side in (("cx", K[0, 2], size[0]), ("cy", K[1, 2], size[1])):
+        if abs(c / side - 0.5) > MAX_OFF_CENTRE:
+            raise InputError(
+                f"{where}: got {name} {c:g} px for photos of {size[0]} x {size[1]} px, wanted it near their centre; is K "
+                "of another image size? A camera JSON says its own width and height"
+            )
     values = {"width": float(size[0]), "height": float(size[1])}
     values |= {"fx": float(K[0, 0]), "fy": float(K[1, 1]), "cx": float(K[0, 2]), "cy": float(K[1, 2])}
     with naming(where):

@@ -2,7 +2,9 @@
 
 import unicodedata
 from collections.abc import Collection
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from recon3d.photos.find import scene_names
 
 
 def photo_name(entry: str, names: Collection[str]) -> str:
@@ -16,7 +18,8 @@ def photo_name(entry: str, names: Collection[str]) -> str:
         names: names of photos in the scene (NFC).
     """
     path = PurePosixPath(unicodedata.normalize("NFC", entry).replace("\\", "/"))
-    for name in (f"{path.stem}~{path.suffix[1:]}", path.name, path.stem, str(path)):
-        if name and name in names:
+    (named,) = scene_names([Path(path.name)])  # the stem, made safe as the scene's own names are
+    for name in (f"{named}~{path.suffix[1:]}", path.name, named, str(path)):
+        if name in names:
             return name
     return ""
