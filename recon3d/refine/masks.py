@@ -7,10 +7,8 @@ import numpy as np
 from recon3d.errors import InputError
 from recon3d.geometry import Camera
 from recon3d.geometry.arrays import Array
+from recon3d.refine.normals import normals_of
 from recon3d.settings import RefineSettings
-
-SLOPE_BASELINE = 1 / 160
-"""Distance over which slopes are measured, as a share of the image width: longer than a sensor's pixel noise."""
 
 
 def edge_mask(depth: Array, camera: Camera, settings: RefineSettings) -> Array:
@@ -64,27 +62,13 @@ def broken_pairs(depth: Array, edge_jump: float) -> tuple[Array, Array]:
 def grazing(depth: Array, camera: Camera, max_angle: float) -> Array:
     """Finds pixels whose surface is seen at a steeper angle than `max_angle` [rad] off its normal.
 
-    The slope of inverse depth is measured to both sides and the gentler one taken, so that the last pixels before
-    an edge keep the slope of their own surface, while those flying between two surfaces are steep to both sides.
-
     Returns:
         (H, W) bool; False where a pixel has no depth or no neighbour to measure by.
     """
-    step = max(1, round(camera.width * SLOPE_BASELINE))
-    inverse = np.zeros_like(depth, np.float32)
-    np.divide(1, depth, out=inverse, where=depth > 0)
-    slope_u = _gentler_slope(inverse, step)
-    slope_v = _gentler_slope(inverse.T, step).T
-    # A plane n · p = 1 has 1/z = n · ray, so that its normal follows from the slopes of 1/z.
-    n_x, n_y = slope_u * np.float32(camera.fx), slope_v * np.float32(camera.fy)
-    ray_x = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)
-    ray_y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
-    n_z = inverse - n_x * ray_x - n_y * ray_y
-    # cos = n · ray / (|n| |ray|), and n · ray = 1/z.
-    limit = np.float32(math.cos(max_angle) ** 2)
-    norms = (n_x * n_x + n_y * n_y + n_z * n_z) * (ray_x * ray_x + ray_y * ray_y + 1)
-    steep: Array = inverse * inverse < limit * norms
-    return steep & (inverse > 0)
+    rays = camera.rays()
+    towards = -np.einsum("vuc,vuc->vu", normals_of(depth, camera), rays)
+    steep: Array = towards < np.float32(math.cos(max_angle)) * np.linalg.norm(rays, axis=2)
+    return steep & (depth > 0)
 
 
 def _broken_rows(inverse: Array, edge_jump: float) -> Array:
@@ -102,16 +86,3 @@ def _broken_rows(inverse: Array, edge_jump: float) -> Array:
     explained[:, 1:] |= whole & (second < tolerance[:, 1:])
     explained[:, :-1] |= whole & (second < tolerance[:, :-1])
     return broken & ~explained
-
-
-def _gentler_slope(inverse: Array, step: int) -> Array:
-    """(H, W) slope of inverse depth [1/m/px] along rows, the smaller of both sides; 0 where neither side has depth."""
-    slope = np.full(inverse.shape, np.inf, np.float32)
-    difference = (inverse[:, step:] - inverse[:, :-step]) / np.float32(step)
-    difference[(inverse[:, step:] == 0) | (inverse[:, :-step] == 0)] = np.inf
-    if difference.size:
-        slope[:, :-step] = difference
-        before = slope[:, step:]
-        np.copyto(before, difference, where=np.abs(difference) < np.abs(before))
-    slope[np.isinf(slope)] = 0
-    return slope

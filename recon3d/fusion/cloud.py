@@ -1,0 +1,83 @@
+"""Point cloud: the depths of all photos as one set of coloured points, merged per voxel."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from recon3d.errors import InputError, StageError
+from recon3d.geometry import Frame, PointCloud
+from recon3d.geometry.arrays import Array
+from recon3d.refine.normals import normals_of
+
+CELLS = 2**20
+"""Voxels to each side of the origin along an axis that a key can tell apart."""
+WAITING = 2_000_000
+"""Voxels of single frames that may wait before they are merged with the rest."""
+
+
+def cloud_of(frames: Iterable[Frame], voxel_size: float) -> PointCloud:
+    """Merges the depths of frames into one point per voxel: mean position, colour and normal.
+
+    Frames are taken one at a time and only sums per voxel are held, so that memory grows with the surface and not
+    with the number of photos.
+
+    Args:
+        frames: in any order; those without depth add nothing.
+        voxel_size: edge of the cubes within which points are merged [m].
+
+    Returns:
+        Points of the world with normals turned towards the cameras that saw them.
+
+    Raises:
+        InputError: the voxel size is not positive, or too small for the extent of the scene.
+        StageError: no frame has any depth.
+    """
+    if not voxel_size > 0:
+        raise InputError(f"voxel size of the cloud: got {voxel_size} m, wanted more than 0")
+    parts: list[tuple[Array, Array]] = []
+    waiting = 0
+    for frame in frames:
+        parts.append(_sums_per_voxel(frame, voxel_size))
+        waiting += len(parts[-1][0])
+        if waiting > max(WAITING, len(parts[0][0])):  # seldom enough that merging stays cheap
+            parts, waiting = [_merged(parts)], 0
+    keys, sums = _merged(parts) if parts else (np.empty(0), np.empty((0, 10)))
+    if not len(keys):
+        raise StageError("cloud: no photo has any depth left; see what refine dropped, or loosen its settings")
+    means = sums[:, :6] / sums[:, 9:]
+    normals = sums[:, 6:9] / np.maximum(np.linalg.norm(sums[:, 6:9], axis=1, keepdims=True), 1e-12)
+    return PointCloud(means[:, :3], np.rint(means[:, 3:]).astype(np.uint8), normals.astype(np.float32))
+
+
+def _sums_per_voxel(frame: Frame, voxel_size: float) -> tuple[Array, Array]:
+    """Sorted voxel keys (N,) int64 of one frame, and per voxel the sums (N, 10): point, colour, normal, count."""
+    valid = frame.depth > 0
+    points = frame.world_from_cam @ frame.camera.backproject(frame.depth)[valid].astype(np.float64)
+    cells = np.floor(points / voxel_size)
+    if len(cells) and np.abs(cells).max() >= CELLS:
+        raise InputError(
+            f"{frame.name}: points {np.abs(points).max():.3g} m from the origin are beyond {CELLS} voxels of "
+            f"{voxel_size:g} m; wanted a larger cloud.voxel_size"
+        )
+    packed = np.zeros(len(points), np.int64)
+    for axis in range(3):
+        packed = packed * (2 * CELLS) + (cells[:, axis].astype(np.int64) + CELLS)
+    normals = normals_of(frame.depth, frame.camera)[valid] @ frame.world_from_cam.R.T.astype(np.float32)
+    values = np.concatenate([points, frame.image[valid], normals, np.ones((len(points), 1))], axis=1)
+    order = np.argsort(packed)
+    return _summed(packed[order], values[order])
+
+
+def _merged(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Adds up sets of voxels."""
+    keys = np.concatenate([part[0] for part in parts])
+    order = np.argsort(keys, kind="stable")
+    return _summed(keys[order], np.concatenate([part[1] for part in parts])[order])
+
+
+def _summed(keys: Array, values: Array) -> tuple[Array, Array]:
+    """Sums rows of equal, sorted keys."""
+    if not len(keys):
+        return keys, values
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[starts], np.add.reduceat(values, starts, axis=0)

@@ -1,0 +1,89 @@
+"""Surface errors: how near a mesh is to the truth, and how much of the truth it covers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from recon3d.errors import InputError
+from recon3d.geometry import Mesh
+from recon3d.geometry.arrays import Array
+
+
+@dataclass(frozen=True)
+class SurfaceErrors:
+    """Distances between two surfaces, both ways.
+
+    Attributes:
+        thresholds_m: distances within which a point counts as right [m].
+        precision: per threshold, share of the first surface within it of the second (the truth).
+        recall: per threshold, share of the truth within it of the first.
+        f_score: per threshold, the harmonic mean of both.
+        accuracy_m: mean distance from the first surface to the truth [m].
+        completeness_m: mean distance from the truth to the first [m].
+        chamfer_m: mean of accuracy and completeness [m].
+    """
+
+    thresholds_m: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    f_score: tuple[float, ...]
+    accuracy_m: float
+    completeness_m: float
+    chamfer_m: float
+
+
+def sample_surface(mesh: Mesh, count: int = 200_000, seed: int = 0) -> Array:
+    """Draws points uniformly by area.
+
+    Args:
+        mesh: with at least one triangle that has an area.
+        count: points wanted.
+        seed: equal seeds draw equal points.
+
+    Returns:
+        (count, 3) float64 [m].
+
+    Raises:
+        InputError: the mesh has no area.
+    """
+    a, b, c = (mesh.vertices[mesh.triangles[:, corner]] for corner in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    total = np.cumsum(area)
+    if not len(total) or total[-1] <= 0:
+        raise InputError(f"mesh: got {len(area)} triangles with no area to draw points from, wanted a surface")
+    rng = np.random.default_rng(seed)
+    chosen = np.searchsorted(total, rng.uniform(0, total[-1], count), side="right")
+    chosen = np.minimum(chosen, len(total) - 1)
+    u, v = rng.uniform(size=(2, count, 1))
+    beyond = u + v > 1  # the other half of the parallelogram, folded back
+    u, v = np.where(beyond, 1 - u, u), np.where(beyond, 1 - v, v)
+    points: Array = a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
+    return points
+
+
+def surface_errors(points: Array, truth: Array, thresholds_m: Sequence[float]) -> SurfaceErrors:
+    """Compares points drawn from two surfaces.
+
+    Args:
+        points: (N, 3) of the surface that is judged [m].
+        truth: (M, 3) of the true one [m].
+        thresholds_m: distances that make the F-scores [m].
+
+    Raises:
+        InputError: either has no points.
+
+    Source: Knapitsch et al., Tanks and Temples, 2017, section 4.
+    """
+    for name, array in (("points", points), ("truth", truth)):
+        if array.ndim != 2 or array.shape[1] != 3 or not len(array):
+            raise InputError(f"{name}: got shape {array.shape}, wanted (N, 3) with N ≥ 1")
+    to_truth: Array = cKDTree(truth).query(points, workers=-1)[0]
+    from_truth: Array = cKDTree(points).query(truth, workers=-1)[0]
+    precision = tuple(float((to_truth <= limit).mean()) for limit in thresholds_m)
+    recall = tuple(float((from_truth <= limit).mean()) for limit in thresholds_m)
+    f_score = tuple(2 * p * r / (p + r) if p + r else 0.0 for p, r in zip(precision, recall, strict=True))
+    accuracy, completeness = float(to_truth.mean()), float(from_truth.mean())
+    limits = tuple(float(limit) for limit in thresholds_m)
+    return SurfaceErrors(limits, precision, recall, f_score, accuracy, completeness, (accuracy + completeness) / 2)
