@@ -164,5 +164,5 @@ class Calibration:
 
     @property
     def is_pinhole(self) -> bool:
-        """Whether there is nothing to undistort."""
-        return not any(self.distortion)
+        """Whether there is nothing to undistort; a fisheye bends even with all coefficients zero."""
+        return self.model != "fisheye" and not any(self.distortion)

@@ -1,0 +1,178 @@
+"""The whole path on an exact capture: recorded depth, given poses."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from synthetic import room_frames, write_capture, write_photos
+
+import recon3d
+from recon3d.formats.mesh_file import read_mesh
+from recon3d.scene import OUTPUTS, Scene
+from recon3d.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def frames():
+    return room_frames(8)
+
+
+@pytest.fixture(scope="session")
+def capture(frames, tmp_path_factory):
+    return write_capture(tmp_path_factory.mktemp("capture"), frames)
+
+
+@pytest.fixture(scope="session")
+def scene(capture, tmp_path_factory):
+    return recon3d.run(capture, tmp_path_factory.mktemp("run") / "scene", model="recorded")
+
+
+def command(*arguments, **options):
+    line = [sys.executable, "-m", "recon3d", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300, **options)
+
+
+def contents(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.suffix not in (".db",) and path.name != ".lock"
+    }
+
+
+def test_the_mesh_is_the_room_in_metres(scene):
+    from synthetic import distance_to_room
+
+    mesh = read_mesh(scene.file("mesh.ply"))
+    voxel = max(0.005, np.median([2.0 / 114]))  # median pixel footprint of these photos [m]
+    assert len(mesh.triangles) > 1000
+    assert np.mean(distance_to_room(mesh.vertices)) < 0.25 * voxel
+    assert np.percentile(distance_to_room(mesh.vertices), 95) < voxel
+
+
+def test_every_promised_file_is_there(scene):
+    for names in OUTPUTS.values():
+        for name in names:
+            assert scene.file(name).exists() or name == "masks"
+    assert all(scene.is_done(stage) for stage in OUTPUTS)
+
+
+def test_given_poses_keep_their_world(scene, frames):
+    found = scene.world_from_cam()
+    for frame in frames:
+        assert np.allclose(found[f"{frame.name}.color"].matrix, frame.world_from_cam.matrix, atol=1e-9)
+
+
+def test_recorded_depth_is_taken_at_its_word(scene):
+    views = json.loads(scene.file("scales.json").read_text())["views"]
+    assert {view["factor"] for view in views.values()} == {1.0}
+
+
+def test_a_second_run_does_nothing(scene, capture):
+    before = {
+        path: path.stat().st_mtime_ns for path in scene.root.rglob("*") if path.is_file() and path.name != ".lock"
+    }
+    done = command("run", capture, "-o", scene.root, "--model", "recorded")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("up to date") == len(OUTPUTS)
+    assert before == {p: p.stat().st_mtime_ns for p in scene.root.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+def test_another_voxel_size_redoes_only_fuse(scene, capture, tmp_path):
+    copy = tmp_path / "scene"
+    shutil.copytree(scene.root, copy)
+    done = command("run", capture, "-o", copy, "--model", "recorded", "--set", "fuse.voxel_size=0.05")
+    fresh = [line.split(":")[0] for line in done.stdout.splitlines() if line.split(":")[0] in OUTPUTS]
+    assert fresh == list(OUTPUTS)
+    assert [line.split(":")[0] for line in done.stdout.splitlines() if "up to date" not in line][:1] == ["fuse"]
+    # a single stage goes on from the settings the scene was made with
+    assert "up to date" in command("refine", copy).stdout.splitlines()[-1]
+
+
+def test_steps_give_the_same_bytes_as_one_run(scene, capture, tmp_path):
+    copy = tmp_path / "scene"
+    assert command("init", capture, "-o", copy).returncode == 0
+    for stage in ("poses", "depth", "scale", "refine", "cloud", "fuse"):
+        done = command(stage, copy, "--model", "recorded")
+        assert done.returncode == 0, done.stderr
+    ours, theirs = contents(copy), contents(scene.root)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_json_holds_the_facts_and_nothing_else(scene, capture):
+    done = command("run", capture, "-o", scene.root, "--model", "recorded", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["init"]["photos"] == 8 and facts["fuse"]["triangles"] > 1000
+
+
+@pytest.mark.parametrize("stage", ["init", "depth", "refine", "fuse"])
+def test_killed_and_run_again_gives_the_same_bytes(scene, capture, tmp_path, stage):
+    """The process is stopped where it first writes in the stage, then killed, and the same command is run again."""
+    root = tmp_path / "scene"
+    code = (
+        "import os, signal, sys\nimport recon3d.scene as s\nreal = s.os.replace\n"
+        "def replace(a, b):\n"
+        f"    if s.Path(b).name != 'scene.json' and s.Path(b).relative_to(sys.argv[2]).parts[0].startswith({OUTPUTS[stage][0]!r}):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    real(a, b)\n"
+        "s.os.replace = replace\nimport recon3d\nrecon3d.run(sys.argv[1], sys.argv[2], model='recorded')\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(capture), str(root)], check=False, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    assert not Scene.open(root).is_done(stage)
+    done = command("run", capture, "-o", root, "--model", "recorded")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = contents(root), contents(scene.root)
+    assert [name for name in theirs if ours.get(name) != theirs[name]] == []
+    assert ours.keys() == theirs.keys()
+
+
+def test_an_interrupt_is_one_line_and_resumes(capture, tmp_path):
+    root = tmp_path / "scene"
+    line = [sys.executable, "-m", "recon3d", "run", str(capture), "-o", str(root), "--model", "recorded"]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()  # init is done, poses are on
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in error and "interrupted" in error
+    assert not list(root.rglob(".tmp-*"))
+    assert command("run", capture, "-o", root, "--model", "recorded").returncode == 0
+
+
+def test_one_photo_is_a_single_view_mesh(frames, tmp_path):
+    photos = write_photos(tmp_path / "photos", frames[:1])
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    np.save(maps / f"{frames[0].name}.npy", frames[0].depth)
+    done = command("run", photos / f"{frames[0].name}.png", "-o", tmp_path / "scene", "--depth", maps)
+    assert done.returncode == 0, done.stderr
+    assert "GUESSED_FOV" in done.stderr
+    mesh = read_mesh(tmp_path / "scene" / "mesh.ply")
+    assert len(mesh.triangles) > 1000
+
+
+def test_a_model_without_a_version_is_refused(capture, tmp_path):
+    with pytest.raises(recon3d.InputError, match="FunctionModel"):
+        recon3d.run(capture, tmp_path / "scene", model=lambda image, camera: None)
+
+
+def test_a_network_s_scale_is_taken_from_the_ties(frames, capture, tmp_path):
+    """A model that is 30 % off comes out at the right size on given poses: that is what ties are for."""
+    by_image = {frame.image.tobytes(): frame.depth for frame in frames}
+    model = recon3d.FunctionModel(lambda image, camera: 1.3 * by_image[image.tobytes()], name="off", version="1")
+    settings = Settings().with_assignments(["scale.min_ties=15"])
+    scene = recon3d.run(capture, tmp_path / "scene", model=model, settings=settings)
+    views = json.loads(scene.file("scales.json").read_text())["views"]
+    tied = [view["factor"] for view in views.values() if not view["inherited"]]
+    assert len(tied) >= 4
+    assert np.median(tied) == pytest.approx(1 / 1.3, rel=0.02)
