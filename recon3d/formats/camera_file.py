@@ -121,8 +121,8 @@ def calibration_from_K(K: Array, size: tuple[int, int] | None, where: str, sourc
     for name, c, side in (("cx", K[0, 2], size[0]), ("cy", K[1, 2], size[1])):
         if abs(c / side - 0.5) > MAX_OFF_CENTRE:
             raise InputError(
-                f"{where}: got {name} {c:g} px for photos of {size[0]} x {size[1]} px, wanted it near their centre; is K "
-                "of another image size? A camera JSON says its own width and height"
+                f"{where}: got {name} {c:g} px for photos of {size[0]} x {size[1]} px, wanted it near their centre; is "
+                "K of another image size? A camera JSON says its own width and height"
             )
     values = {"width": float(size[0]), "height": float(size[1])}
     values |= {"fx": float(K[0, 0]), "fy": float(K[1, 1]), "cx": float(K[0, 2]), "cy": float(K[1, 2])}

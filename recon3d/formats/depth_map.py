@@ -112,7 +112,7 @@ def find_depth_maps(folder: Path, names: Sequence[str]) -> dict[str, Path]:
         example = f", such as {files[0].name}," if files else ""
         photo = f", such as {names[0]}" if names else ""
         raise InputError(
-            f"{folder}: got {len(files)} depth maps{example} and none is called as one of the {len(names)} photos{photo}; "
+            f"{folder}: got {len(files)} depth maps{example} and none is called as one of {len(names)} photos{photo}; "
             "wanted files named as the photos are"
         )
     return found
