@@ -54,15 +54,7 @@ def wall_frame(room: Room, wall: int) -> tuple[Place, float]:
 
 
 def build_wall(
-    room: Room,
-    m: Palette,
-    rng: np.random.Generator,
-    wall: int,
-    paint: int,
-    trim: int,
-    white: int,
-    window: bool,
-    day: bool,
+    room: Room, m: Palette, rng: np.random.Generator, wall: int, paints: tuple[int, int, int], window: bool, day: bool
 ) -> None:
     """A wall with its openings cut out, skirting, window or door; paints of wall, trim and frames."""
     paint, trim, white = paints
