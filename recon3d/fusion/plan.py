@@ -145,7 +145,8 @@ class _Sample:
 
     def points(self, offset: float = 0.0) -> Array:
         """(N, 3) points of the world [m], `offset` behind the surface along z [m]."""
-        return self.centre + self.directions * np.maximum(self.depth + np.float32(offset), 0)[:, None]
+        points: Array = self.centre + self.directions * np.maximum(self.depth + np.float32(offset), 0)[:, None]
+        return points
 
 
 def _truncation(settings: FuseSettings, voxel: float, residual_m: float) -> float:

@@ -74,8 +74,8 @@ class _Grid:
             return False
         K = frame.camera.K
         K[:2, 2] += 0.5  # the grid truncates pixel coordinates; our pixel centres are integers
-        intrinsic = o3c.Tensor(K)
-        extrinsic = o3c.Tensor(frame.world_from_cam.inverse().matrix)
+        intrinsic = o3c.Tensor.from_numpy(K)
+        extrinsic = o3c.Tensor.from_numpy(frame.world_from_cam.inverse().matrix)
         depth = self._image(frame.depth)
         color = self._image(frame.image * np.float32(COLOR_STEPS))
         # depth in metres; reaches beyond the farthest pixel, as the grid drops depth at or beyond the limit
@@ -113,7 +113,7 @@ class _Grid:
 
     def _image(self, array: Array) -> o3d.t.geometry.Image:
         """As a float32 image on the grid's device."""
-        tensor = o3c.Tensor(np.ascontiguousarray(array, np.float32))
+        tensor = o3c.Tensor.from_numpy(np.ascontiguousarray(array, np.float32))
         return o3d.t.geometry.Image(tensor.to(self.device))
 
 
@@ -122,7 +122,7 @@ def _voxel_grid(voxel_size: float, block_count: int, device: o3c.Device) -> o3d.
     return o3d.t.geometry.VoxelBlockGrid(
         ("tsdf", "weight", "color"),
         (o3c.float32, o3c.uint16, o3c.uint16),
-        ((1,), (1,), (3,)),
+        [o3c.SizeVector([channels]) for channels in (1, 1, 3)],
         voxel_size,
         BLOCK,
         block_count,
