@@ -30,9 +30,8 @@ def build(rng: np.random.Generator, library: Library) -> Room:
     count = int(rng.integers(1, 4))
     with_window = set(rng.permutation(WALLS)[:count].tolist())
     for wall in range(WALLS):
-        build_wall(
-            room, m, rng, wall, m.wall() if rng.random() < 0.25 else paint, trim, white, wall in with_window, day
-        )
+        cover = m.wall() if rng.random() < 0.25 else paint
+        build_wall(room, m, rng, wall, (cover, trim, white), wall in with_window, day)
     if rng.random() < 0.25:  # a chimney breast or a pillar
         a, b = rng.uniform(0.2, 0.9, 2)
         _stand(room, m, rng, lambda p, *_: (p.box((0, b / 2, h / 2), (a, b, h), paint), (a, b, h))[1], None)
