@@ -1,7 +1,6 @@
 """Mesh files of any tool, read without trusting them: PLY, OBJ, STL and GLB."""
 
 import io
-import json
 import re
 import struct
 from pathlib import Path
@@ -19,7 +18,8 @@ from recon3d.geometry.surface import Mesh
 
 SUFFIXES = (".ply", ".obj", ".stl", ".glb")
 MAX_BYTES = 4 * 2**30
-MAX_VERTICES = 200_000_000
+MAX_INSTANCED = 10_000_000
+"""Vertices that the nodes of a scene may place beyond one for each byte of the file: a mesh placed a million times."""
 GREY = 180
 """Colour of vertices that have none (sRGB)."""
 _PLY_BYTES = {"char": 1, "uchar": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "float": 4, "double": 8}
@@ -71,8 +71,9 @@ def _parts(data: bytes, kind: str) -> list[Mesh]:
     placed = [scene.graph[node] for node in scene.graph.nodes_geometry]
     meshes = [(matrix, scene.geometry[name]) for matrix, name in placed]
     meshes = [(matrix, mesh) for matrix, mesh in meshes if isinstance(mesh, trimesh.Trimesh)]
-    if sum(len(mesh.vertices) for _, mesh in meshes) > MAX_VERTICES:
-        raise InputError(f"got more than {MAX_VERTICES} vertices")
+    count = sum(len(mesh.vertices) for _, mesh in meshes)
+    if count > max(MAX_INSTANCED, len(data)):
+        raise InputError(f"got {count} vertices from a file of {len(data)} bytes: it places its parts over and over")
     return [_part(np.asarray(matrix), mesh, kind) for matrix, mesh in meshes]
 
 
@@ -103,7 +104,9 @@ def _colors(mesh: Any, *, linear: bool) -> Array:
     if len(raw) != count or raw.ndim != 2 or raw.shape[1] < 3:
         return np.full((count, 3), GREY, np.uint8)
     raw = raw[:, :3]
-    unit = raw.astype(np.float64) / (np.iinfo(raw.dtype).max if raw.dtype.kind in "iu" else 1.0)
+    unit = raw.astype(np.float64)
+    if raw.dtype.kind in "iu":
+        unit /= 2 ** (8 * raw.dtype.itemsize) - 1
     if linear:
         return srgb_from_linear(unit)
     return np.asarray(np.rint(np.clip(unit, 0, 1) * 255), np.uint8)
@@ -166,7 +169,20 @@ def _check_glb(data: bytes) -> None:
     except UnicodeDecodeError as error:
         raise InputError("not a GLB file: its JSON is no UTF-8") from error
     accessors = document.get("accessors", []) if isinstance(document, dict) else []
+    total = 0
     for accessor in accessors if isinstance(accessors, list) else []:
-        count = accessor.get("count") if isinstance(accessor, dict) else None
-        if not (isinstance(count, int) and 0 <= count <= len(data)):
-            raise InputError(f"got an accessor of {json.dumps(count)[:40]} elements in {len(data)} bytes")
+        count, view = (
+            (accessor.get(key) for key in ("count", "bufferView")) if isinstance(accessor, dict) else (None, None)
+        )
+        if not (isinstance(count, int) and 0 <= count <= len(data) and isinstance(view, int)):
+            raise InputError("got an accessor without data, or larger than the file; wanted plain buffers (no Draco)")
+        total += count * _accessor_bytes(accessor)
+    if total > 8 * len(data):
+        raise InputError(f"got accessors of {total} bytes in a file of {len(data)}: they use its bytes over and over")
+
+
+def _accessor_bytes(accessor: dict[str, Any]) -> int:
+    """Bytes of one element of a glTF accessor; the most there are where it is malformed."""
+    kind, component = accessor.get("type"), accessor.get("componentType")
+    columns = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}.get(kind if isinstance(kind, str) else "", 16)
+    return columns * {5120: 1, 5121: 1, 5122: 2, 5123: 2}.get(component if isinstance(component, int) else 0, 4)
