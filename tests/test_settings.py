@@ -20,9 +20,19 @@ def test_none_gives_the_automatic_value_back():
 
 
 @pytest.mark.parametrize(
-    "text", ["voxel=1", "fuse.voxel=1", "fuze.voxel_size=1", "fuse.voxel_size=big", "fuse.voxel_size", "photos.max_side=-4",
-             "photos.max_side=1.5", "depth.trust=maybe", "fuse.voxel_size=nan"]
-)  # fmt: skip
+    "text",
+    [
+        "voxel=1",
+        "fuse.voxel=1",
+        "fuze.voxel_size=1",
+        "fuse.voxel_size=big",
+        "fuse.voxel_size",
+        "fuse.voxel_size=nan",
+        "photos.max_side=-4",
+        "photos.max_side=1.5",
+        "depth.trust=maybe",
+    ],
+)
 def test_an_unknown_or_impossible_setting_is_refused(text):
     with pytest.raises(InputError):
         Settings().with_assignments([text])

@@ -13,6 +13,11 @@ FLOOR_QUANTILE = 0.02
 STEADY = 0.5
 """Length of the mean of the cameras' up vectors above which they agree on what is up."""
 
+ROLL = 0.05
+"""Roll of a hand-held camera that is taken for none [rad]."""
+TILT_WEIGHT = 0.005
+"""Weight of the upper edges against the horizontal ones; about the square of the roll."""
+
 
 def level(world_from_cam: Mapping[str, SE3], points: Array) -> SE3:
     """The rigid transform to a world that stands upright.
@@ -51,15 +56,32 @@ def level(world_from_cam: Mapping[str, SE3], points: Array) -> SE3:
 
 
 def _up(poses: list[SE3]) -> Array:
-    """(3,) unit vector; the mean of the cameras' up vectors by iterated reweighting (their geometric median)."""
+    """(3,) unit vector: across the photos' horizontal edges, and near where their upper edges point.
+
+    People tilt a camera up and down more than they roll it: the x axes of all cameras lie in the horizontal plane,
+    whatever the tilt (as in COLMAP's and OpenMVG's alignment), as soon as they look in different directions. Where
+    they don't, `TILT_WEIGHT` leaves it to the mean of the upper edges. Reweighted, so that strays can't pull.
+    """
     ups = np.stack([-pose.R[:, 1] for pose in poses])
+    rights = np.stack([pose.R[:, 0] for pose in poses])
     if np.linalg.norm(ups.mean(axis=0)) < STEADY:
         back = np.stack([-pose.R[:, 2] for pose in poses])
         if np.linalg.norm(back.mean(axis=0)) > STEADY:
             ups = back
-    up = ups.mean(axis=0)
+    up = mean = _median_direction(ups)
+    for _ in range(10):
+        weight = 1 / np.maximum(np.abs(rights @ up), ROLL)
+        spread = (rights * weight[:, None]).T @ rights / weight.sum()
+        up = np.linalg.eigh(spread + TILT_WEIGHT * (np.eye(3) - np.outer(mean, mean)))[1][:, 0]
+    return up if up @ mean >= 0 else -up
+
+
+def _median_direction(directions: Array) -> Array:
+    """(3,) unit vector; the geometric median of unit vectors (N, 3) by iterated reweighting."""
+    middle = directions.mean(axis=0)
     for _ in range(20):
-        pull = 1 / np.maximum(np.linalg.norm(ups - up, axis=1), 1e-3)
-        up = (pull[:, None] * ups).sum(axis=0) / pull.sum()
-    length = float(np.linalg.norm(up))
-    return up / length if length > 1e-6 else ups[0]
+        pull = 1 / np.maximum(np.linalg.norm(directions - middle, axis=1), 1e-3)
+        middle = (pull[:, None] * directions).sum(axis=0) / pull.sum()
+    length = float(np.linalg.norm(middle))
+    unit: Array = middle / length if length > 1e-6 else directions[0]
+    return unit
