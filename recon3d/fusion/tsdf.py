@@ -12,9 +12,6 @@ from recon3d.geometry import Camera, Frame, Mesh
 from recon3d.geometry.arrays import Array
 from recon3d.progress import Report, silent
 
-COLOR_STEPS = 256
-"""Steps per grey level in the grid's uint16 colours: its running mean truncates, which would darken whole levels."""
-
 o3c = o3d.core
 
 
@@ -77,7 +74,8 @@ class _Grid:
         intrinsic = o3c.Tensor.from_numpy(K)
         extrinsic = o3c.Tensor.from_numpy(frame.world_from_cam.inverse().matrix)
         depth = self._image(frame.depth)
-        color = self._image(frame.image * np.float32(COLOR_STEPS))
+        # 0 to 255 in float: the grid holds 255 times that in uint16, so that its truncating mean loses no grey levels
+        color = self._image(frame.image)
         # depth in metres; reaches beyond the farthest pixel, as the grid drops depth at or beyond the limit
         reach = (1.0, farthest + 1.0, self.plan.truncation / self.plan.voxel_size)
         # The list of touched blocks is sized from the first image a grid sees: each size has a finder of its own.
@@ -93,7 +91,7 @@ class _Grid:
         surface = self.blocks.extract_triangle_mesh(float(min_weight)).cpu()
         if "positions" not in surface.vertex or "indices" not in surface.triangle:
             return Mesh(np.empty((0, 3)), np.empty((0, 3), np.int32), np.empty((0, 3), np.uint8))
-        colors = np.rint(surface.vertex.colors.numpy() / COLOR_STEPS)
+        colors = np.rint(surface.vertex.colors.numpy())
         return Mesh(
             surface.vertex.positions.numpy().astype(np.float64),
             surface.triangle.indices.numpy().astype(np.int32),
