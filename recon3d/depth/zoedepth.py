@@ -197,7 +197,7 @@ def load_zoedepth(source: str, *, name: str, version: str, device: str, flip: bo
                 file.keys()
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: not a whole safetensors file ({error}); copy or fetch it again") from error
-    preprocessing = _preprocessing(folder / PREPROCESSOR, config)
+    preprocessing = preprocessing_of(folder / PREPROCESSOR, config)
     network = _network(folder)
     return ZoeDepth(network.to(device), preprocessing, name=name, version=version, device=device, flip=flip)
 
@@ -224,6 +224,7 @@ def _network(folder: Path) -> Any:
                 use_safetensors=True,
                 trust_remote_code=False,
                 dtype=torch.float32,
+                ignore_mismatched_sizes=True,  # so that they are listed below, by name
                 output_loading_info=True,
             )
         except Exception as error:  # whatever transformers makes of a user's config.json is about that file
@@ -255,8 +256,17 @@ def _quiet() -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _preprocessing(path: Path, config: Any) -> Preprocessing:
-    """What `path` says, or where it is absent the published values: 384 x 768 px for KITTI's, else 384 x 512 px."""
+def preprocessing_of(path: Path, config: Any) -> Preprocessing:
+    """How photos reach the network.
+
+    Args:
+        path: preprocessor_config.json; where it is absent the published values hold, 384 x 768 px for the KITTI
+            network (the one with "normed" bins), else 384 x 512 px.
+        config: the content of config.json.
+
+    Raises:
+        InputError: it says what the published inference does not do.
+    """
     if not path.is_file():
         return Preprocessing(384, 768 if config.get("bin_centers_type") == "normed" else 512)
     data = read_json(path)

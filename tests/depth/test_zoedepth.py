@@ -1,0 +1,246 @@
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from tiny_zoedepth import KITTI, NYU, SHAPES, made_photo, spread_router, spread_weights, write_preprocessor
+from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation
+from transformers.models.zoedepth.image_processing_pil_zoedepth import ZoeDepthImageProcessorPil
+
+from recon3d.depth.models import load_model
+from recon3d.depth.zoedepth import (
+    NETWORK_PIXELS_MAX,
+    Preprocessing,
+    ZoeDepth,
+    network_size,
+    padding,
+    preprocessing_of,
+)
+from recon3d.errors import InputError, StageError
+from recon3d.geometry import Camera
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+PUBLISHED = Preprocessing(384, 512)
+
+
+def camera_of(image):
+    return Camera.from_fov(image.shape[1], image.shape[0], 1.0)
+
+
+def bicubic_weights(n_in, n_out):
+    """(n_out, n_in) cubic convolution with a = -0.75, edges repeated, pixel centres at ½."""
+    a = -0.75
+    centre = (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
+    weights = np.zeros((n_out, n_in))
+    for tap in (-1, 0, 1, 2):
+        at = np.floor(centre) + tap
+        x = np.abs(centre - at)
+        near = ((a + 2) * x - (a + 3)) * x * x + 1
+        far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        np.add.at(weights, (np.arange(n_out), np.clip(at, 0, n_in - 1).astype(int)), np.where(x <= 1, near, far))
+    return weights
+
+
+class Reference:
+    """ZoeDepth as published, from transformers' own parts: one forward call per photo and per mirror image."""
+
+    def __init__(self, folder):
+        self.network = ZoeDepthForDepthEstimation.from_pretrained(folder, local_files_only=True).eval()
+        self.processor = ZoeDepthImageProcessorPil.from_pretrained(folder, local_files_only=True)
+        self.heads = []
+
+    def one_pass(self, image):
+        height, width = image.shape[:2]
+        pixels = self.processor(image, input_data_format="channels_last", return_tensors="pt").pixel_values
+        with torch.inference_mode():
+            outputs = self.network(pixels)
+        if outputs.domain_logits is not None:
+            self.heads.append(int(outputs.domain_logits.argmax()))
+        depth = outputs.predicted_depth[0].double().numpy()
+        pad_y, pad_x = int(np.sqrt(height / 2) * 3), int(np.sqrt(width / 2) * 3)
+        rows = bicubic_weights(depth.shape[0], height + 2 * pad_y)
+        columns = bicubic_weights(depth.shape[1], width + 2 * pad_x)
+        return (rows @ depth @ columns.T)[pad_y : pad_y + height, pad_x : pad_x + width]
+
+    def __call__(self, image):
+        return (self.one_pass(image) + self.one_pass(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]) / 2
+
+
+@pytest.fixture(scope="module")
+def models(tiny_folders):
+    return {heads: load_model(str(folder), device="cpu", flip=True) for heads, folder in tiny_folders.items()}
+
+
+@pytest.fixture(scope="module")
+def references(tiny_folders):
+    return {heads: Reference(folder) for heads, folder in tiny_folders.items()}
+
+
+def assert_same_depth(got, want):
+    """1e-3 relative; 1e-5 m is rounding of float32 where the depth of these random networks comes near 0."""
+    assert got.std() > 0.05 * got.mean(), "a constant depth proves nothing"
+    np.testing.assert_allclose(got, np.maximum(want, 0), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("heads", [1, 2])
+def test_depth_is_that_of_the_published_inference(models, references, photos, heads, shape):
+    image = photos[shape]
+    prediction = models[heads](image, camera_of(image))
+    assert prediction.kind == "metric"
+    assert prediction.values.dtype == np.float32
+    assert_same_depth(prediction.values, references[heads](image))
+
+
+def test_both_heads_are_chosen_by_some_photo_and_once_a_mirror_image_chooses_the_other(references, photos):
+    """So that the test above holds for both, and a pass of photo and mirror image in one batch would fail it."""
+    reference = references[2]
+    reference.heads.clear()
+    for image in photos.values():
+        reference(image)
+    assert set(reference.heads) == {0, 1}
+    assert any(a != b for a, b in zip(reference.heads[::2], reference.heads[1::2], strict=True))
+
+
+def test_without_flip_it_is_the_one_pass(tiny_folders, references, photos):
+    model = load_model(str(tiny_folders[2]), device="cpu", flip=False)
+    prediction = model(photos["landscape"], camera_of(photos["landscape"]))
+    assert_same_depth(prediction.values, references[2].one_pass(photos["landscape"]))
+    assert prediction.sigma is None
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_a_photo_has_the_same_depth_whatever_came_before_it(models, photos, heads):
+    model = models[heads]
+    forward = [model(image, camera_of(image)).values for image in photos.values()]
+    backward = [model(image, camera_of(image)).values for image in reversed(photos.values())]
+    for a, b in zip(forward, reversed(backward), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sigma_is_a_tenth_of_the_depth_where_the_passes_agree_and_more_where_not(models, references, photos):
+    image = photos["landscape"]
+    prediction = models[1](image, camera_of(image))
+    reference = references[1]
+    mirrored = reference.one_pass(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]
+    half_difference = np.abs(reference.one_pass(image) - mirrored) / 2
+    assert (prediction.sigma >= 0.1 * prediction.values * (1 - 1e-6)).all()
+    want = np.hypot(0.1 * prediction.values, half_difference)
+    # the difference is resized by another kernel: equal on the whole, not at every pixel
+    assert np.median(np.abs(prediction.sigma / want - 1)) < 0.02
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (1, 100), (3, 5), (300, 4)])
+def test_the_smallest_photos_have_finite_depth(models, shape):
+    image = made_photo(*shape, seed=0)
+    values = models[2](image, Camera(shape[1], shape[0], 100, 100, 0, 0)).values
+    assert values.shape == shape
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(
+    ("photo", "network"),  # (H, W); by hand: 480 + 2·46, 640 + 2·53 -> the width needs the smaller change, x 512/746
+    [((480, 640), (384, 512)), ((640, 480), (672, 512)), ((1000, 6000), (384, 2144)), ((1000, 1000), (512, 512))],
+)
+def test_network_sizes_are_the_published_ones(photo, network):
+    assert network_size(*(side + 2 * padding(side) for side in photo), PUBLISHED) == network
+
+
+@pytest.mark.parametrize("height", [1, 5, 30, 300, 3000, 65535])
+@pytest.mark.parametrize("width", [1, 7, 100, 5000, 20000, 65535])
+def test_no_photo_makes_the_network_work_without_bound(height, width):
+    size = network_size(height + 2 * padding(height), width + 2 * padding(width), PUBLISHED)
+    assert all(side >= 32 and side % 32 == 0 for side in size)
+    assert size[0] * size[1] <= NETWORK_PIXELS_MAX
+
+
+@pytest.mark.parametrize(("bins", "width"), [("softplus", 512), ("normed", 768)])
+def test_without_a_preprocessor_config_the_published_sizes_hold(tmp_path, bins, width):
+    absent = tmp_path / "preprocessor_config.json"
+    assert preprocessing_of(absent, {"bin_centers_type": bins}) == Preprocessing(384, width)
+
+
+class Says:
+    """A network that says the same everywhere, or fails."""
+
+    def __init__(self, depth):
+        self.depth = depth
+
+    def __call__(self, pixels):
+        if isinstance(self.depth, Exception):
+            raise self.depth
+        return SimpleNamespace(predicted_depth=torch.full((1, *pixels.shape[2:]), self.depth))
+
+
+def zoedepth_that(network):
+    return ZoeDepth(network, Preprocessing(64, 96), name="m", version="1", device="cpu", flip=True)
+
+
+@pytest.mark.parametrize(("said", "given"), [(-0.01, 0.0), (2.5, 2.5), (float("nan"), float("nan"))])
+def test_undershoot_is_no_depth_and_nan_stays_for_the_stage_to_count(said, given):
+    image = made_photo(50, 60, seed=1)
+    values = zoedepth_that(Says(said))(image, camera_of(image)).values
+    np.testing.assert_allclose(values, np.full((50, 60), given), rtol=1e-6)
+
+
+def test_out_of_memory_says_so(photos):
+    model = zoedepth_that(Says(torch.OutOfMemoryError("CUDA out of memory")))
+    with pytest.raises(StageError, match=r"out of memory on cpu with a photo of 160 x 120 px; .*--device cpu"):
+        model(photos["landscape"], camera_of(photos["landscape"]))
+
+
+def test_a_photo_of_another_size_than_its_camera_is_refused(models, photos):
+    with pytest.raises(InputError, match="image: got shape"):
+        models[1](photos["portrait"], camera_of(photos["landscape"]))
+
+
+def test_loading_and_predicting_say_nothing(tiny_folders, photos, capfd):
+    load_model(str(tiny_folders[2]), device="cpu", flip=True)(photos["square"], camera_of(photos["square"]))
+    assert capfd.readouterr() == ("", "")
+
+
+def free_memory_gb():
+    lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1e6
+
+
+@pytest.mark.slow
+def test_full_size_two_heads_are_that_of_the_published_inference(tmp_path):
+    if free_memory_gb() < 8 or shutil.disk_usage(tmp_path).free < 4e9:
+        pytest.skip("needs 8 GB of free memory and 4 GB of free disk")
+    torch.set_num_threads(2)
+    backbone = BeitConfig(
+        image_size=384,
+        num_hidden_layers=24,
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_attention_heads=16,
+        use_relative_position_bias=True,
+        reshape_hidden_states=False,
+        out_features=["stage6", "stage12", "stage18", "stage24"],
+    )
+    config = ZoeDepthConfig(
+        backbone_config=backbone,
+        neck_hidden_sizes=[256, 512, 1024, 1024],
+        bin_centers_type="softplus",
+        bin_configurations=[{**NYU, "n_bins": 64}, {**KITTI, "n_bins": 64}],
+        num_patch_transformer_layers=4,
+        patch_transformer_hidden_size=128,
+        patch_transformer_intermediate_size=1024,
+        patch_transformer_num_attention_heads=4,
+    )
+    network = ZoeDepthForDepthEstimation(config).eval()
+    assert sum(weights.numel() for weights in network.parameters()) == pytest.approx(344e6, rel=0.01)
+    spread_weights(network, seed=0)
+    images = [made_photo(480, 640, seed=3), made_photo(600, 400, seed=4)]
+    write_preprocessor(tmp_path, 384, 512)
+    spread_router(network, tmp_path, images)
+    network.save_pretrained(tmp_path)
+    del network
+
+    model, reference = load_model(str(tmp_path), device="cpu", flip=True), Reference(tmp_path)
+    for image in images:
+        assert_same_depth(model(image, camera_of(image)).values, reference(image))
+    assert set(reference.heads) == {0, 1}
