@@ -39,15 +39,11 @@ def chosen_pairs(
         neighbours: photos before and after each photo.
         seed: of the sampling.
     """
-    if count <= exhaustive_up_to:
-        first, second = np.triu_indices(count, 1)
-        return list(zip(first.tolist(), second.tolist(), strict=True))
-    first, second = np.triu_indices(count, 1)
-    near = second - first <= neighbours
-    pairs = set(zip(first[near].tolist(), second[near].tolist(), strict=True))
-    if similar:
-        for a, row in enumerate(look_alikes(global_descriptors(count, descriptors, seed=seed), similar, neighbours)):
-            pairs.update((min(a, b), max(a, b)) for b in row.tolist())
+    reach = count if count <= exhaustive_up_to else neighbours
+    pairs = {(a, b) for a in range(count) for b in range(a + 1, min(a + reach + 1, count))}
+    if reach < count and similar:
+        alike = look_alikes(global_descriptors(count, descriptors, seed=seed), similar, neighbours)
+        pairs.update((min(a, b), max(a, b)) for a, b in alike.tolist())
     return sorted(pairs)
 
 
@@ -82,11 +78,15 @@ def global_descriptors(count: int, descriptors: Callable[[int], Array], *, seed:
 
 
 def look_alikes(vectors: Array, similar: int, neighbours: int) -> Array:
-    """(count, similar) indices of the most similar photos, best first, neighbours in capture order left out."""
+    """(K, 2) photos and their `similar` most similar others, neighbours in capture order left out."""
     likeness = vectors @ vectors.T
     order = np.arange(len(vectors))
     likeness[np.abs(order[:, None] - order) <= neighbours] = -np.inf
-    return np.argsort(-likeness, axis=1, kind="stable")[:, : max(min(similar, len(vectors) - 2 * neighbours - 1), 0)]
+    best = np.argsort(-likeness, axis=1, kind="stable")[:, :similar]
+    photo = np.broadcast_to(order[:, None], best.shape)
+    other = np.isfinite(np.take_along_axis(likeness, best, axis=1))
+    found: Array = np.stack([photo[other], best[other]], axis=1)
+    return found
 
 
 def pairs_by_pose(world_from_cam: Mapping[Key, SE3], *, per_photo: int = 8) -> list[tuple[Key, Key]]:

@@ -28,6 +28,8 @@ DATABASE = "database.db"
 """Features and matches; a run that was killed goes on from them."""
 RECORD = "sfm.json"
 """What the database was made from, and where each camera came from."""
+WORKER = "recon3d.poses.sfm_worker"
+"""The module that is run."""
 REFINED_SOURCES = ("EXIF", "guess")
 """Calibrations that structure from motion may improve; others are kept."""
 
@@ -170,7 +172,7 @@ def _run(job: dict[str, Any], timeout_min: float, log: Path, report: Report) -> 
         log.open("wb") as errors,
         subprocess.Popen(
             # -P: a user's random.py or numpy.py in the current folder is not ours.
-            [sys.executable, "-P", "-m", "recon3d.poses.sfm_worker"],
+            [sys.executable, "-P", "-m", WORKER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -211,7 +213,8 @@ def _run(job: dict[str, Any], timeout_min: float, log: Path, report: Report) -> 
         raise StageError(problem)
     # The model is put in place whole. A crash after that was in the attempt to better it.
     if not (log.parent / "model" / MODEL_FILES[-1]).exists():
-        raise StageError(f"structure from motion: its process ended with code {code}: {_last_line(log)}")
+        how = f"was ended by signal {-code} (9: perhaps for lack of memory)" if code < 0 else f"ended with code {code}"
+        raise StageError(f"structure from motion: its process {how}; it last said: {_last_line(log)}")
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,7 +42,7 @@ def run(job: dict[str, Any], report: Report) -> None:
     seed = job["settings"]["seed"]
     pycolmap.set_random_seed(seed)
     database = Path(job["database"])
-    if not database.exists():
+    if not _usable(database, len(job["images"])):
         _create(database, job)
     _extract(database, job, report)
     _match(database, job, _pairs(database, job), report)
@@ -71,6 +73,18 @@ def _say(channel: IO[str], message: dict[str, Any]) -> None:
     channel.flush()
 
 
+def _usable(path: Path, count: int) -> bool:
+    """Whether there is a database of that many images that a killed run, or a failing disk, left in order."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            sound = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            return bool(sound and database.execute("SELECT COUNT(*) FROM images").fetchone() == (count,))
+    except sqlite3.DatabaseError:
+        return False
+
+
 def _camera(number: int, camera: dict[str, Any]) -> pycolmap.Camera:
     return pycolmap.Camera(
         camera_id=number + 1,
@@ -85,7 +99,8 @@ def _camera(number: int, camera: dict[str, Any]) -> pycolmap.Camera:
 def _create(path: Path, job: dict[str, Any]) -> None:
     """Writes the cameras and images, each its own frame; ids count from 1 in capture order."""
     temporary = path.with_name(".tmp-" + path.name)
-    temporary.unlink(missing_ok=True)
+    for old in (*path.parent.glob(path.name + "*"), *path.parent.glob(temporary.name + "*")):
+        old.unlink()
     with pycolmap.Database.open(temporary) as database:
         for number, entry in enumerate(job["cameras"]):
             camera = _camera(number, entry)
@@ -165,6 +180,8 @@ def _incremental_options(job: dict[str, Any]) -> pycolmap.IncrementalPipelineOpt
     options.mapper.random_seed = job["settings"]["seed"]
     options.triangulation.random_seed = job["settings"]["seed"]
     options.min_model_size = 2
+    # By default COLMAP triangulates nothing that only two photos see, which of two photos is nothing at all.
+    options.triangulation.ignore_two_view_tracks = len(job["images"]) > 2
     options.extract_colors = False
     options.constant_cameras = {i + 1 for i, camera in enumerate(job["cameras"]) if not camera["refine"]}
     return options
@@ -250,12 +267,12 @@ def _save(model: pycolmap.Reconstruction, job: dict[str, Any], scratch: Path) ->
 def _why_nothing(path: Path, count: int) -> str:
     with pycolmap.Database.open(path) as database:
         features = [database.num_keypoints_for_image(i + 1) for i in range(count)]
-        verified = database.num_verified_image_pairs()
+        _, inliers = database.read_two_view_geometry_num_inliers()
         matched = database.num_matched_image_pairs()
     return (
         f"structure from motion: none of {count} photos could be placed: median of {np.median(features):.0f} features "
-        f"a photo, {verified} of {matched} pairs of photos verified; take sharp photos of textured things, with 60 % "
-        "overlap, moving sideways between them, or give the poses with --poses FILE"
+        f"a photo, {np.count_nonzero(inliers)} of {matched} pairs of photos agree on a geometry; take sharp photos of "
+        "textured things, with 60 % overlap, moving sideways between them, or give the poses with --poses FILE"
     )
 
 
