@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from recon3d.errors import InputError
-from recon3d.formats.untrusted import floats, naming, read_bytes, read_text
+from recon3d.formats.untrusted import floats, naming, pose_numbers, read_bytes, read_text
 from recon3d.geometry.camera import Calibration, Camera
 from recon3d.geometry.se3 import SE3
 
@@ -161,7 +159,7 @@ def _calibration(model: str, width: int, height: int, params: list[float]) -> Ca
 
 def _image(name: str, camera_id: int, quat_wxyz: list[float], t: list[float]) -> ColmapImage:
     """An image from COLMAP's cam_from_world."""
-    cam_from_world = SE3.from_quat_wxyz(np.array(quat_wxyz), np.array(t))
+    cam_from_world = SE3.from_quat_wxyz(pose_numbers(quat_wxyz), pose_numbers(t))
     return ColmapImage(name, camera_id, cam_from_world.inverse())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.errors import InputError
-from recon3d.formats.untrusted import matrix, naming, number, read_object
+from recon3d.formats.untrusted import matrix, naming, number, pose_numbers, read_object
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.camera import Calibration, Camera
 from recon3d.geometry.se3 import SE3
@@ -130,7 +130,7 @@ def _frame(
     R, t, scale = original_from_stored
     with naming(entry):
         # The flip is a product from the right: it renames the camera's axes and leaves the world alone.
-        stored_from_cam = SE3.from_matrix(world_from_opengl) @ SE3.from_matrix(OPENGL_FROM_OPENCV)
+        stored_from_cam = SE3.from_matrix(pose_numbers(world_from_opengl)) @ SE3.from_matrix(OPENGL_FROM_OPENCV)
         world_from_cam = SE3(R @ stored_from_cam.R, scale * (R @ stored_from_cam.t) + t)
     return TransformsFrame(file_path, _lens(data, frame, entry), world_from_cam, depth)
 
@@ -154,11 +154,11 @@ def _undo_applied(data: dict[str, Any], where: str) -> tuple[Array, Array, float
     nerfstudio stores p_stored = applied_scale · (A p + a) with A, a from `applied_transform` (3x4).
     """
     scale = number(data.get("applied_scale", 1.0), f"{where}: applied_scale")
-    if not scale > 0:
-        raise InputError(f"{where}: applied_scale: got {scale:g}, wanted a number > 0")
+    if not 1e-6 <= scale <= 1e6:
+        raise InputError(f"{where}: applied_scale: got {scale:g}, wanted 1e-6 to 1e6")
     if data.get("applied_transform") is None:
         return np.eye(3), np.zeros(3), 1 / scale
     applied = matrix(data["applied_transform"], f"{where}: applied_transform")
     with naming(f"{where}: applied_transform"):
-        original_from_stored = SE3.from_matrix(applied).inverse()
+        original_from_stored = SE3.from_matrix(pose_numbers(applied)).inverse()
     return original_from_stored.R, original_from_stored.t, 1 / scale

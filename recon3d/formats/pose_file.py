@@ -11,7 +11,7 @@ from recon3d.errors import InputError
 from recon3d.formats.colmap import find_colmap_model, read_colmap
 from recon3d.formats.names import photo_name
 from recon3d.formats.nerfstudio import transforms_from_json
-from recon3d.formats.untrusted import floats, matrix, naming, parse_json, read_text
+from recon3d.formats.untrusted import floats, matrix, naming, parse_json, pose_numbers, read_text
 from recon3d.geometry.se3 import SE3
 
 
@@ -55,16 +55,16 @@ def read_poses(path: Path, names: Sequence[str]) -> GivenPoses:
     if path.is_dir():
         model = read_colmap(find_colmap_model(path))
         named = ((image.name, image.world_from_cam) for image in model.images)
-        return _given(path, _matched(path, named, names), metric=False, source="COLMAP")
+        return GivenPoses(_matched(path, named, names), metric=False, source="COLMAP")
     text = read_text(path)
     if text.lstrip().startswith(("{", "[")):
         return _from_json(path, parse_json(text, where=str(path)), names)
     rows = [(number, line.split()) for number, line in enumerate(_lines(text), 1) if line.strip()]
     counts = {len(words) for _, words in rows}
     if counts == {8}:
-        return _given(path, _from_tum(path, rows, names), metric=True, source="TUM")
+        return GivenPoses(_from_tum(path, rows, names), metric=True, source="TUM")
     if counts in ({12}, {16}):
-        return _given(path, _from_rows(path, rows, names), metric=True, source="rows of matrices")
+        return GivenPoses(_from_rows(path, rows, names), metric=True, source="rows of matrices")
     got = f"rows of {', '.join(str(n) for n in sorted(counts)[:5])} numbers" if rows else "no rows"
     raise InputError(
         f"{path}: got {got}, wanted 8 (TUM: t x y z qx qy qz qw), 12 (3x4) or 16 (4x4) in every row, a JSON of ours or "
@@ -77,7 +77,7 @@ def _from_json(path: Path, data: Any, names: Sequence[str]) -> GivenPoses:
     if isinstance(data, dict) and "frames" in data:
         frames = transforms_from_json(data, str(path)).frames
         named = ((frame.file_path, frame.world_from_cam) for frame in frames)
-        return _given(path, _matched(path, named, names), metric=False, source="nerfstudio")
+        return GivenPoses(_matched(path, named, names), metric=False, source="nerfstudio")
     if not (isinstance(data, dict) and isinstance(data.get("poses"), dict)):
         raise InputError(f'{path}: got JSON without "poses" or "frames", wanted poses of ours or nerfstudio\'s')
     if data.get("frame", "world_from_cam") != "world_from_cam":
@@ -85,16 +85,17 @@ def _from_json(path: Path, data: Any, names: Sequence[str]) -> GivenPoses:
     if data.get("unit", "m") != "m":
         raise InputError(f'{path}: got unit {data["unit"]!r}, wanted "m"')
     named = ((name, _pose(value, f"{path}: pose of {name}")) for name, value in data["poses"].items())
-    return _given(path, _matched(path, named, names), metric=True, source="poses.json")
+    return GivenPoses(_matched(path, named, names), metric=True, source="poses.json")
 
 
 def _from_tum(path: Path, rows: list[tuple[int, list[str]]], names: Sequence[str]) -> dict[str, SE3]:
     """Rows `t x y z qx qy qz qw`, by time where times are names, else by order."""
     poses: list[tuple[str, SE3]] = []
     for number, words in rows:
-        values = np.array(floats(words, f"{path}: row {number}"))
+        numbers = floats(words, f"{path}: row {number}")
         with naming(f"{path}: row {number}"):
-            poses.append((words[0], SE3.from_quat_wxyz(values[[7, 4, 5, 6]], values[1:4])))
+            values = pose_numbers(numbers[1:])
+            poses.append((words[0], SE3.from_quat_wxyz(values[[6, 3, 4, 5]], values[:3])))
     if any(time in set(names) for time, _ in poses):
         return _matched(path, poses, names)
     times = np.array([float(time) for time, _ in poses])
@@ -109,9 +110,9 @@ def _from_rows(path: Path, rows: list[tuple[int, list[str]]], names: Sequence[st
     _check_count(path, len(rows), names, "rows go by order")
     poses: dict[str, SE3] = {}
     for name, (number, words) in zip(names, rows, strict=True):
-        values = np.array(floats(words, f"{path}: row {number}"))
+        numbers = floats(words, f"{path}: row {number}")
         with naming(f"{path}: row {number}"):
-            poses[name] = SE3.from_matrix(values.reshape(-1, 4))
+            poses[name] = SE3.from_matrix(pose_numbers(numbers).reshape(-1, 4))
     return poses
 
 
@@ -134,19 +135,11 @@ def _matched(path: Path, named: Iterable[tuple[str, SE3]], names: Sequence[str])
     return {name: found[name][1] for name in names if name in found}
 
 
-def _given(path: Path, poses: dict[str, SE3], *, metric: bool, source: str) -> GivenPoses:
-    """The poses, checked to be somewhere on the planet."""
-    for name, pose in poses.items():
-        if not np.abs(pose.t).max() < 1e9:
-            raise InputError(f"{path}: got a camera at {pose.t.tolist()} for photo {name}, wanted it nearer than 1e9")
-    return GivenPoses(poses, metric, source)
-
-
 def _pose(value: Any, where: str) -> SE3:
     """A pose from nested lists, (4, 4) or (3, 4)."""
     values = matrix(value, where)
     with naming(where):
-        return SE3.from_matrix(values)
+        return SE3.from_matrix(pose_numbers(values))
 
 
 def _check_count(path: Path, count: int, names: Sequence[str], why: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from recon3d.errors import InputError
-from recon3d.formats.untrusted import floats, naming, read_text
+from recon3d.formats.untrusted import floats, naming, pose_numbers, read_text
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.se3 import SE3
 
@@ -56,7 +56,7 @@ def read_sevenscenes(folder: Path) -> SevenScenes:
     for photo, matrix in matrices.items():
         if np.isfinite(matrix).all():
             with naming(poses[photo]):
-                world_from_cam[photo] = SE3.from_matrix(matrix)
+                world_from_cam[photo] = SE3.from_matrix(pose_numbers(matrix))
     files = [*poses.values(), *depth.values()]
     K = np.zeros((0, 0))
     if (folder / K_FILE).is_file():

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array
 
 MAX_TEXT_BYTES = 256 * 2**20
 """Larger text files are refused before they are read [bytes]."""
+
+MAX_COORDINATE = 1e9
+"""No camera stands farther from its world's origin than this, in any unit."""
 
 
 @contextlib.contextmanager
@@ -110,6 +114,22 @@ def floats(words: list[str], where: str) -> list[float]:
         return [float(word) for word in words]
     except ValueError as error:
         raise InputError(f"{where}: {error}; wanted numbers") from error
+
+
+def pose_numbers(values: npt.ArrayLike) -> Array:
+    """Numbers of a pose as float64: finite, and small enough for their squares to be numbers too.
+
+    Raises:
+        InputError: NaN, infinite, or beyond `MAX_COORDINATE`.
+    """
+    array = np.asarray(values, np.float64)
+    if not np.isfinite(array).all():
+        raise InputError("pose: got NaN or infinite numbers, wanted a rigid transform")
+    if array.size and np.abs(array).max() > MAX_COORDINATE:
+        raise InputError(
+            f"pose: got {np.abs(array).max():g}, wanted at most {MAX_COORDINATE:g}; what is its unit?"
+        )
+    return array
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

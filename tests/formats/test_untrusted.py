@@ -17,7 +17,9 @@ def test_numbers_are_finite_and_no_texts_or_booleans(value):
         number(value, "fx")
 
 
-@pytest.mark.parametrize("value", [None, 1, [], [[]], [1, 2], [[1], [1, 2]], [[1, "2"]], [[[1]]], "ab", ["ab"], {"a": 1}])
+@pytest.mark.parametrize(
+    "value", [None, 1, [], [[]], [1, 2], [[1], [1, 2]], [[1, "2"]], [[[1]]], "ab", ["ab"], {"a": 1}]
+)
 def test_matrices_are_rectangles_of_numbers(value):
     with pytest.raises(InputError, match="pose"):
         matrix(value, "pose")
