@@ -25,7 +25,16 @@ from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array, checked
 from recon3d.photos.exif import Exif, exif_of_tags, read_exif
 from recon3d.photos.rgb import eight_bit, srgb_transform, to_rgb
-from recon3d.photos.sniff import HEAD_BYTES, RAW_SUFFIXES, is_cut_short, is_lossless_webp, kind_of, shown, what_instead
+from recon3d.photos.sniff import (
+    HEAD_BYTES,
+    RAW_SUFFIXES,
+    has_broken_texts,
+    is_cut_short,
+    is_lossless_webp,
+    kind_of,
+    shown,
+    what_instead,
+)
 from recon3d.photos.sniff import SUFFIXES as SUFFIXES
 
 _OPENERS: dict[str, Callable[[BinaryIO], ImageFile]] = {
@@ -156,6 +165,8 @@ def _decoded(file: BinaryIO, kind: str, where: str, max_megapixels: float, max_s
 
 def _opened(file: BinaryIO, kind: str, where: str, max_megapixels: float) -> tuple[Image.Image, Exif | None]:
     """The photo with only its header read, or, for pixels that Pillow has no mode for, decoded with its tags."""
+    if kind == "HEIF" and has_broken_texts(file):
+        raise ValueError("an item type is not text")
     file.seek(0)
     try:
         with _QUIET, warnings.catch_warnings():

@@ -1,7 +1,9 @@
 """What a file is, told from its name and first bytes, before any decoder touches it."""
 
 import os
+import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +22,7 @@ HEAD_BYTES = 512
 """How much of a file `kind_of` and `what_instead` want to see."""
 
 _TAIL_BYTES = 65536
+_META_BYTES = 1 << 24
 _MAGIC = (
     ("JPEG", 0, b"\xff\xd8\xff"),
     ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
@@ -133,20 +136,51 @@ def _tiff_end(file: BinaryIO, length: int) -> int:
     return length + 1
 
 
+def has_broken_texts(file: BinaryIO) -> bool:
+    """Whether an item or auxiliary type in a HEIF file is no text: pi_heif 1.4.0 segfaults on that (pillow_heif#478)."""
+    length = file.seek(0, os.SEEK_END)
+    for kind, start, end in _boxes(file, length):
+        if kind == b"meta":
+            file.seek(start)
+            meta = file.read(min(end - start, _META_BYTES))
+            return any(not _is_text(text) for text in _texts(meta))
+    return False
+
+
+def _texts(meta: bytes) -> Iterator[bytes]:
+    """The types in the `infe` and `auxC` boxes of a HEIF `meta` box."""
+    for found in re.finditer(rb"infe|auxC", meta):
+        at = found.start() - 4
+        box = meta[at : at + struct.unpack_from(">I", meta, max(0, at))[0]]
+        if found[0] == b"auxC":
+            yield box[12:].split(b"\0")[0]
+        else:
+            yield box[18 if box[8:9] == b"\3" else 16 :]
+
+
+def _is_text(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _boxes_end(file: BinaryIO, length: int) -> int:
     """Where the last top-level box of an ISO base media file (HEIF, AVIF, JPEG 2000) ends."""
-    end = 0
-    while end < length:
-        file.seek(end)
+    return max((end for _, _, end in _boxes(file, length)), default=0)
+
+
+def _boxes(file: BinaryIO, length: int) -> Iterator[tuple[bytes, int, int]]:
+    """Type, start and end of the top-level boxes; a header that is cut ends beyond the file."""
+    at = 0
+    while at < length:
+        file.seek(at)
         header = file.read(16)
-        if len(header) < 8:
-            return length + 1
-        size = struct.unpack_from(">I", header)[0]
+        size = struct.unpack_from(">I", header)[0] if len(header) >= 8 else length - at + 1
         if size == 1 and len(header) == 16:
             size = struct.unpack_from(">Q", header, 8)[0]
-        if size == 0:  # to the end of the file
-            return length
-        if size < 8:
-            return length
-        end += size
-    return end
+        if size < 8:  # 0 means to the end of the file; anything else is damage
+            size = length - at
+        yield header[4:8], at, at + size
+        at += size
