@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import open3d as o3d
+from scipy.spatial import cKDTree
 
 from recon3d.errors import InputError
 from recon3d.geometry import SE3, Camera, Mesh, PointCloud
@@ -17,6 +18,8 @@ ELEVATION = math.radians(40)
 """Height of automatic viewpoints above the horizon [rad]."""
 AZIMUTHS = 12
 """Directions all round from which an automatic viewpoint is chosen."""
+SPLAT = 1.5
+"""Side of a drawn point, of the distance to its fourth neighbour: that across the sides of a square lattice."""
 SHADE = 0.55
 """Brightness of a surface seen edge-on, of 1 from the front: a lamp on the camera."""
 
@@ -134,7 +137,7 @@ def _render_cloud(cloud: PointCloud, camera: Camera, world_from_cam: SE3) -> tup
         colors = _shaded(colors, turned, local).astype(np.float32)
     local, colors = local[ahead], colors[ahead]
     uv = np.rint(camera.project(local)).astype(np.int64)
-    size = max(1, round(camera.width / 480))
+    size = _splat_size(local, camera)
     image = np.full((camera.height * camera.width, 3), BACKGROUND, np.uint8)
     depth = np.zeros(camera.height * camera.width, np.float32)
     far_first = np.argsort(-local[:, 2], kind="stable")
@@ -148,6 +151,15 @@ def _render_cloud(cloud: PointCloud, camera: Camera, world_from_cam: SE3) -> tup
     image[pixels] = colors[order]  # of equal indices numpy keeps the last: the nearest
     depth[pixels] = z[order]
     return image.reshape(camera.height, camera.width, 3), depth.reshape(camera.height, camera.width)
+
+
+def _splat_size(local: Array, camera: Camera) -> int:
+    """Side of the squares [px] that let points (N, 3) of the camera frame [m] close up to a surface."""
+    if len(local) < 5:
+        return 1
+    some = local[:: max(1, len(local) // 1000)]
+    spacing = cKDTree(local).query(some, k=5)[0][:, 4]
+    return int(np.clip(math.ceil(SPLAT * float(np.median(spacing / some[:, 2])) * camera.fx), 1, 32))
 
 
 def _shaded(colors: Array, normals: Array, rays: Array) -> Array:

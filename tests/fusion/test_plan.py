@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from synthetic import plane_frames, room_frames
+
+from recon3d.errors import InputError
+from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
+from recon3d.fusion.tsdf import _Grid
+from recon3d.geometry import SE3, Camera, Frame
+from recon3d.settings import FuseSettings
+
+
+def test_voxels_are_the_pixel_footprint_of_small_photos():
+    frames = room_frames(4)
+    plan = plan_fusion(frames, FuseSettings())
+    depth = np.concatenate([frame.depth.ravel() for frame in frames])
+    assert plan.voxel_size == pytest.approx(np.median(depth) / frames[0].camera.fx, rel=0.02)
+    assert plan.truncation == pytest.approx(4 * plan.voxel_size)
+    assert "median pixel footprint" in plan.reasons[0]
+
+
+def test_voxels_are_a_512th_of_the_scene_for_large_photos():
+    camera = Camera.from_fov(1600, 1200, np.radians(53.13))  # as wide as it is far
+    depth = np.full((1200, 1600), 2.0, np.float32)
+    frame = Frame("wall", np.zeros((1200, 1600, 3), np.uint8), depth, None, camera, SE3.identity())
+    plan = plan_fusion([frame], FuseSettings())
+    assert plan.voxel_size == pytest.approx(0.98 * 2.0 / 512, rel=0.02)  # between percentiles 1 and 99
+    assert "512th" in plan.reasons[0]
+
+
+def test_what_is_set_is_taken():
+    settings = FuseSettings(voxel_size=0.03, truncation=0.2, min_weight=2.5)
+    plan = plan_fusion(room_frames(2), settings, residual_m=1.0)
+    assert (plan.voxel_size, plan.truncation, plan.min_weight) == (0.03, 0.2, 2.5)
+    assert all("as set" in reason for reason in plan.reasons)
+
+
+def test_depths_that_disagree_widen_the_truncation():
+    plan = plan_fusion(room_frames(2), FuseSettings(voxel_size=0.02), residual_m=0.1)
+    assert plan.truncation == pytest.approx(0.2)
+    assert "disagree" in plan.reasons[1]
+
+
+@pytest.mark.parametrize(("views", "min_weight"), [(1, 0), (3, 0), (4, 1), (12, 1)])
+def test_from_four_views_on_a_surface_must_be_measured_twice(views, min_weight):
+    assert plan_fusion(plane_frames(views), FuseSettings()).min_weight == min_weight
+
+
+@pytest.mark.parametrize("voxel", [0.01, 0.02, 0.05])
+def test_planned_blocks_hold_the_surface_without_growing(voxel):
+    frames = room_frames(6)
+    plan = plan_fusion(frames, FuseSettings(voxel_size=voxel))
+    grid = _Grid.empty(plan, "cpu")
+    for frame in frames:
+        grid.integrate(frame)
+    used = grid.blocks.hashmap().size()
+    assert grid.blocks.hashmap().capacity() == plan.block_count
+    assert used <= plan.block_count <= 2.5 * used + 64
+
+
+def test_voxels_that_do_not_fit_the_memory_are_refused_with_the_numbers():
+    with pytest.raises(InputError, match=r"fuse.voxel_size: got 0.004 m.*GiB.*max_memory_gib = 0.1"):
+        plan_fusion(room_frames(2), FuseSettings(voxel_size=0.004, max_memory_gib=0.1))
+
+
+def test_voxels_that_were_not_set_grow_until_they_fit():
+    plan = plan_fusion(room_frames(2), FuseSettings(max_memory_gib=0.02))
+    assert plan.block_count * BYTES_PER_BLOCK <= 0.02 * 2**30
+    assert "as fine as fits" in plan.reasons[0]
+
+
+def test_settings_that_make_no_sense_are_refused():
+    for settings in (FuseSettings(voxel_size=0.0), FuseSettings(truncation=0.0), FuseSettings(truncation=1e-4)):
+        with pytest.raises(InputError, match=r"fuse\."):
+            plan_fusion(room_frames(1), settings)
