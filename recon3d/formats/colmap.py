@@ -33,7 +33,8 @@ DISTORTION = {"pinhole": "", "opencv": "k1 k2 p1 p2", "fisheye": "k1 k2 k3 k4"}
 FULL_DISTORTION = "k1 k2 p1 p2 k3 k4 k5 k6"
 FOLDERS = (".", "sparse/0", "sparse", "colmap/sparse/0", "colmap/sparse", "colmap")
 """Where a model is looked for, beside other numbers under sparse."""
-MAX_BINARY_BYTES = 8 * 2**30
+MAX_BYTES = 8 * 2**30
+"""Large models have images files of gigabytes: every feature of every photo stands in them."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class _Binary:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.data = read_bytes(path, limit=MAX_BINARY_BYTES)
+        self.data = read_bytes(path, limit=MAX_BYTES)
         self.at = 0
 
     def take(self, layout: str) -> tuple[float, ...]:
@@ -241,7 +242,7 @@ def _text_cameras(path: Path) -> dict[int, tuple[str, int, int, list[float]]]:
 
 
 def _text_images(path: Path) -> Iterator[ColmapImage]:
-    lines = enumerate(read_text(path).split("\n"), 1)
+    lines = enumerate(read_text(path, limit=MAX_BYTES).split("\n"), 1)
     for row, line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
             continue

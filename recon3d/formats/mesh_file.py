@@ -49,7 +49,7 @@ def read_mesh(path: Path) -> Mesh:
     data = read_bytes(path, limit=MAX_BYTES)
     with naming(path):
         if kind == ".ply":
-            _check_ply(data)
+            data = _checked_ply(data)
         if kind == ".glb":
             _check_glb(data)
         try:
@@ -133,8 +133,8 @@ def _joined(parts: list[Mesh]) -> Mesh:
     )
 
 
-def _check_ply(data: bytes) -> None:
-    """Refuses a PLY whose header promises more than the file holds, before anyone makes room for it."""
+def _checked_ply(data: bytes) -> bytes:
+    """A PLY without comments, in which parsers look for words; refused where it promises more than the file holds."""
     end = re.search(rb"\nend_header[^\n]*\n", data[: 2**16])
     if not data.startswith(b"ply") or not end:
         raise InputError("not a PLY file: wanted ply … end_header")
@@ -155,6 +155,10 @@ def _check_ply(data: bytes) -> None:
         raise InputError(
             f"got a header that needs {need} bytes, and {len(data) - end.end()} are there; is the file whole?"
         )
+    header = b"\n".join(
+        line for line in data[: end.start()].splitlines() if not line.startswith((b"comment", b"obj_info"))
+    )
+    return header + b"\nend_header\n" + data[end.end() :]
 
 
 def _check_glb(data: bytes) -> None:

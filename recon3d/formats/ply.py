@@ -68,4 +68,5 @@ def _write(path: Path, vertices: Array, faces: Array | None, comments: Sequence[
 def _one_line(text: str) -> str:
     """A comment as PLY headers can hold it: printable ASCII in one line of bounded length."""
     ascii_text = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
-    return "".join(c if c.isprintable() else "?" for c in ascii_text)[:MAX_COMMENT]
+    printable = "".join(c if c.isprintable() else "?" for c in ascii_text)
+    return printable.replace("end_header", "end-header")[:MAX_COMMENT]  # some readers look for the word anywhere

@@ -46,14 +46,14 @@ def read_bytes(path: Path, *, limit: int = MAX_TEXT_BYTES) -> bytes:
         raise InputError(f"{path}: the file can't be read: {error}") from error
 
 
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, a byte order mark taken away.
+def read_text(path: Path, *, limit: int = MAX_TEXT_BYTES) -> str:
+    """The text of a UTF-8 file of at most `limit` bytes, a byte order mark taken away.
 
     Raises:
         InputError: it can't be read, or is no text.
     """
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return read_bytes(path, limit=limit).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file: {error}") from error
 
@@ -126,9 +126,7 @@ def pose_numbers(values: npt.ArrayLike) -> Array:
     if not np.isfinite(array).all():
         raise InputError("pose: got NaN or infinite numbers, wanted a rigid transform")
     if array.size and np.abs(array).max() > MAX_COORDINATE:
-        raise InputError(
-            f"pose: got {np.abs(array).max():g}, wanted at most {MAX_COORDINATE:g}; what is its unit?"
-        )
+        raise InputError(f"pose: got {np.abs(array).max():g}, wanted at most {MAX_COORDINATE:g}; what is its unit?")
     return array
 
 
