@@ -1,7 +1,6 @@
 """The command line: options become settings, settings one stage, a stage one line."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +23,9 @@ from recon3d.settings import (
 
 if TYPE_CHECKING:
     from recon3d.stages.job import Outcome
+
+INTERRUPTED = 130
+"""Exit code that typer ends with after Ctrl-C."""
 
 app = typer.Typer(
     name="recon3d",
@@ -288,18 +290,12 @@ def _print_json(outcomes: "list[Outcome]", as_json: bool) -> None:
 
 def main() -> None:
     """Runs the app; errors that a user can act on become one line and exit code 1."""
-    import click
-
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        app()
     except Recon3dError as error:
         typer.echo(f"recon3d: {_short(str(error), 2000)}", err=True)
         sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        typer.echo("recon3d: interrupted; the same command goes on from here", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:
+            typer.echo("recon3d: interrupted; the same command goes on from here", err=True)
+        raise

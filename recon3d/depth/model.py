@@ -1,5 +1,6 @@
 """What a depth model is: an image and its camera in, depth or disparity out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -36,9 +37,36 @@ class DepthPrediction:
 class DepthModel(Protocol):
     """Predicts the depth of one photo; `name` and `version` decide whether stored depth is still current."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its depth does."""
+        ...
 
     def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
         """Predicts from an (H, W, 3) uint8 sRGB image and its camera."""
         ...
+
+
+@dataclass(frozen=True)
+class FunctionModel:
+    """A plain function as a `DepthModel`.
+
+    Attributes:
+        predict: (H, W, 3) uint8 sRGB image and camera to a `DepthPrediction`, or to (H, W) depth [m].
+        name: how reports call it.
+        version: changes whenever the function's depth does; stored depth of another version is made again.
+    """
+
+    predict: Callable[[Array, Camera], DepthPrediction | Array]
+    name: str
+    version: str
+
+    def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
+        """Calls the function."""
+        result = self.predict(image, camera)
+        return result if isinstance(result, DepthPrediction) else DepthPrediction(result)

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from recon3d.errors import StageError
-from recon3d.formats.mesh_file import read_mesh
+from recon3d.formats.mesh_file import read_cloud, read_mesh
 from recon3d.geometry import Mesh
+from recon3d.geometry.arrays import Array
 from recon3d.scene import Scene, replacing
 from recon3d.show.screenshot import screenshot
 from recon3d.show.viewer import view
+
+TILTED = 0.7
+"""Cosine of the angle between z and the photos' mean up below which a given world is not taken to be z up."""
 
 
 def save_screenshot(scene: Scene, path: Path) -> None:
@@ -18,7 +23,7 @@ def save_screenshot(scene: Scene, path: Path) -> None:
     Raises:
         StageError: the scene has no mesh yet.
     """
-    picture = screenshot(_mesh(scene))
+    picture = screenshot(_mesh(scene), up=_up(scene))
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary)
 
@@ -29,8 +34,8 @@ def show(scene: Scene) -> None:
     Raises:
         StageError: there is no display, or no mesh yet.
     """
-    cloud = scene.file("cloud.ply")
-    view(_mesh(scene), cloud if cloud.exists() else None, scene.cameras(), scene.world_from_cam())
+    path = scene.file("cloud.ply")
+    view(_mesh(scene), read_cloud(path) if path.exists() else None, scene.cameras(), scene.world_from_cam())
 
 
 def _mesh(scene: Scene) -> Mesh:
@@ -38,3 +43,10 @@ def _mesh(scene: Scene) -> Mesh:
     if not path.exists():
         raise StageError(f"{path}: not there yet; make it with: recon3d fuse {scene.root}")
     return read_mesh(path)
+
+
+def _up(scene: Scene) -> Array:
+    """(3,) what to draw upwards: z in a levelled world, else where the photos' upper edges point."""
+    mean = np.mean([-pose.R[:, 1] for pose in scene.world_from_cam().values()], axis=0)
+    levelled = mean[2] > TILTED * np.linalg.norm(mean)
+    return np.array([0.0, 0.0, 1.0]) if levelled or not mean.any() else mean
