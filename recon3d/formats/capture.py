@@ -77,8 +77,19 @@ def read_capture(source: str | Path | Sequence[str | Path], format: str = "auto"
             raise InputError(f"{source}: got no folder for photos.format {format}, wanted one")
         return Capture(tuple(find_photos(source)), "folder")
     if format == "auto":
-        format = next(name for name, reader in READERS.items() if reader.recognises(folder))
+        return _read_recognised(folder)
     return READERS[format].read(folder)
+
+
+def _read_recognised(folder: Path) -> Capture:
+    """The capture in the first layout that recognises the folder."""
+    try:
+        for name, reader in READERS.items():
+            if name != "folder" and reader.recognises(folder):
+                return reader.read(folder)
+    except InputError as error:
+        raise InputError(f"{error} (to take the photos alone: --set photos.format=folder)") from error
+    return _read_folder(folder)
 
 
 def _read_folder(folder: Path) -> Capture:

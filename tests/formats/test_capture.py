@@ -142,8 +142,9 @@ def test_files_outside_the_folder_are_never_named(tmp_path, entry):
     photo(tmp_path / "secret.png")
     photo(tmp_path / "in" / "1.png")
     transforms(tmp_path / "in", ["1.png", entry])
-    with pytest.raises(InputError, match="only"):
+    with pytest.raises(InputError, match=r"only.*photos\.format=folder"):
         read_capture(tmp_path / "in")
+    assert names(read_capture(tmp_path / "in", "folder")) == ["1.png"]
 
 
 def test_none_of_the_photos_there_or_one_twice_is_refused(tmp_path):
