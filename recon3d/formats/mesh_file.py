@@ -49,7 +49,7 @@ def read_mesh(path: Path) -> Mesh:
     data = read_bytes(path, limit=MAX_BYTES)
     with naming(path):
         if kind == ".ply":
-            data = _checked_ply(data)
+            data = checked_ply(data)
         if kind == ".glb":
             _check_glb(data)
         try:
@@ -133,7 +133,7 @@ def _joined(parts: list[Mesh]) -> Mesh:
     )
 
 
-def _checked_ply(data: bytes) -> bytes:
+def checked_ply(data: bytes) -> bytes:
     """A PLY without comments, in which parsers look for words; refused where it promises more than the file holds."""
     end = re.search(rb"\nend_header[^\n]*\n", data[: 2**16])
     if not data.startswith(b"ply") or not end:

@@ -49,6 +49,9 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
     results = _take_in(scene, sources, capture.calibrations, job)
     calibrations = {name: value for name, value in results.items() if isinstance(value, Calibration)}
     signals = [value for value in results.values() if isinstance(value, Signal)]
+    if capture.absent:
+        names = ", ".join(capture.absent[:5]) + (", …" if len(capture.absent) > 5 else "")
+        signals.append(Signal("SKIPPED", f"{len(capture.absent)} photos that the capture lists are not there: {names}"))
     if not calibrations:
         raise InputError(f"none of {len(sources)} photos can be read; the first: {signals[0].message}")
     data = {name: calibration_as_json(calibration) for name, calibration in calibrations.items()}

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from recon3d.errors import StageError
-from recon3d.formats.mesh_file import read_cloud, read_mesh
+from recon3d.formats.cloud_file import read_cloud
+from recon3d.formats.mesh_file import read_mesh
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
 from recon3d.scene import Scene, replacing
