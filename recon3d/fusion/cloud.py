@@ -41,31 +41,46 @@ def cloud_of(frames: Iterable[Frame], voxel_size: float) -> PointCloud:
         waiting += len(parts[-1][0])
         if waiting > max(WAITING, len(parts[0][0])):  # seldom enough that merging stays cheap
             parts, waiting = [_merged(parts)], 0
-    keys, sums = _merged(parts) if parts else (np.empty(0), np.empty((0, 10)))
+    keys, sums = _merged(parts) if parts else (np.empty(0, np.int64), np.empty((0, 10), np.float32))
     if not len(keys):
         raise StageError("cloud: no photo has any depth left; see what refine dropped, or loosen its settings")
     means = sums[:, :6] / sums[:, 9:]
-    normals = sums[:, 6:9] / np.maximum(np.linalg.norm(sums[:, 6:9], axis=1, keepdims=True), 1e-12)
-    return PointCloud(means[:, :3], np.rint(means[:, 3:]).astype(np.uint8), normals.astype(np.float32))
+    points = (_cells(keys) + means[:, :3]) * voxel_size
+    normals = sums[:, 6:9] / np.maximum(np.linalg.norm(sums[:, 6:9], axis=1, keepdims=True), np.float32(1e-12))
+    return PointCloud(points, np.rint(means[:, 3:]).astype(np.uint8), normals)
 
 
 def _sums_per_voxel(frame: Frame, voxel_size: float) -> tuple[Array, Array]:
-    """Sorted voxel keys (N,) int64 of one frame, and per voxel the sums (N, 10): point, colour, normal, count."""
+    """Voxels of one frame.
+
+    Returns:
+        (N,) int64 keys, sorted; and (N, 10) float32 sums per voxel: place within the voxel in voxels, colour,
+        normal, count.
+    """
     valid = frame.depth > 0
     points = frame.world_from_cam @ frame.camera.backproject(frame.depth)[valid].astype(np.float64)
-    cells = np.floor(points / voxel_size)
+    points /= voxel_size
+    cells = np.floor(points)
     if len(cells) and np.abs(cells).max() >= CELLS:
         raise InputError(
-            f"{frame.name}: points {np.abs(points).max():.3g} m from the origin are beyond {CELLS} voxels of "
-            f"{voxel_size:g} m; wanted a larger cloud.voxel_size"
+            f"{frame.name}: points {np.abs(points).max() * voxel_size:.3g} m from the origin are beyond {CELLS} voxels "
+            f"of {voxel_size:g} m; wanted a larger cloud.voxel_size"
         )
-    packed = np.zeros(len(points), np.int64)
-    for axis in range(3):
-        packed = packed * (2 * CELLS) + (cells[:, axis].astype(np.int64) + CELLS)
-    normals = normals_of(frame.depth, frame.camera)[valid] @ frame.world_from_cam.R.T.astype(np.float32)
-    values = np.concatenate([points, frame.image[valid], normals, np.ones((len(points), 1))], axis=1)
-    order = np.argsort(packed)
-    return _summed(packed[order], values[order])
+    values = np.empty((len(points), 10), np.float32)
+    values[:, :3] = points - cells
+    values[:, 3:6] = frame.image[valid]
+    values[:, 6:9] = normals_of(frame.depth, frame.camera)[valid] @ frame.world_from_cam.R.T.astype(np.float32)
+    values[:, 9] = 1
+    keys = (cells + CELLS).astype(np.int64) @ np.array([4 * CELLS**2, 2 * CELLS, 1])
+    order = np.argsort(keys)
+    return _summed(keys[order], values[order])
+
+
+def _cells(keys: Array) -> Array:
+    """(N, 3) float64 whole numbers: the voxels that keys (N,) stand for."""
+    digits = np.stack([keys // (4 * CELLS**2), keys // (2 * CELLS) % (2 * CELLS), keys % (2 * CELLS)], axis=1)
+    cells: Array = (digits - CELLS).astype(np.float64)
+    return cells
 
 
 def _merged(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -19,6 +19,10 @@ CELLS_ACROSS = 512
 """Voxels along the longest side of the scene, unless the photos are coarser."""
 TRUNCATION_VOXELS = 4
 """Least truncation, in voxels: both sides of the surface hold a gradient."""
+NOISE_TO_VOXEL = 0.25
+"""Least voxel, of the depths' noise."""
+NOISE_PERCENTILE = 90
+"""Share of the depths whose sigma the truncation must hold: the far ones are noisy, and theirs is most of the area."""
 SAMPLES_PER_FRAME = 3000
 """Depths per frame that the plan is made from."""
 SPARE = 1.2
@@ -62,13 +66,14 @@ class FusePlan:
 def plan_fusion(frames: Iterable[Frame], settings: FuseSettings, *, residual_m: float = 0.0) -> FusePlan:
     """Chooses how to fuse frames, by a look at a few depths of each.
 
-    The voxel is the median pixel footprint, or a 512th of the scene if that is larger: finer would only hold noise.
-    The truncation is four voxels, or twice what the depths disagree by, else walls come out double.
+    The voxel is the largest of the median pixel footprint, a 512th of the scene and a quarter of the depths' noise:
+    finer would only hold noise. The truncation is four voxels, or twice the noise if that is more, else walls come out
+    double or in shreds. The noise is `residual_m`, or the sigma that nine of ten depths stay under if that is more.
 
     Args:
         frames: those that will be fused.
         settings: values that are set are taken as they are.
-        residual_m: median disagreement of the depths of different views about one surface [m].
+        residual_m: what the depths of different views about one surface are known to disagree by [m].
 
     Raises:
         InputError: the voxel size that was set needs more than `fuse.max_memory_gib`.
@@ -80,17 +85,21 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings, *, residual_m: 
     footprint = float(np.median(np.concatenate([sample.footprint for sample in samples])))
     low, high = np.percentile(np.concatenate([sample.points() for sample in samples]), [1, 99], axis=0)
     extent = float((high - low).max())
+    noise = max(residual_m, _sigma(samples))
     reasons = []
     if settings.voxel_size is not None:
         voxel = _positive("fuse.voxel_size", settings.voxel_size)
         reasons.append(f"voxels of {voxel:.4g} m: as set")
     else:
-        voxel = max(footprint, extent / CELLS_ACROSS)
-        why = f"a {CELLS_ACROSS}th of {extent:.3g} m" if voxel > footprint else "the median pixel footprint"
+        voxel, why = max(
+            (footprint, "the median pixel footprint"),
+            (extent / CELLS_ACROSS, f"a {CELLS_ACROSS}th of {extent:.3g} m"),
+            (noise * NOISE_TO_VOXEL, f"a quarter of the depths' noise of {noise:.3g} m"),
+        )
         reasons.append(f"voxels of {voxel:.4g} m: {why}")
     budget = settings.max_memory_gib * 2**30
     while True:
-        truncation = _truncation(settings, voxel, residual_m)
+        truncation = _truncation(settings, voxel, noise)
         blocks = _block_count(samples, voxel, truncation)
         needed = blocks * BYTES_PER_BLOCK
         if needed <= budget:
@@ -105,7 +114,7 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings, *, residual_m: 
     if settings.truncation is not None:
         reasons.append(f"truncation {truncation:.3g} m: as set")
     elif truncation > TRUNCATION_VOXELS * voxel:
-        reasons.append(f"truncation {truncation:.3g} m: twice the {residual_m:.3g} m that depths disagree by")
+        reasons.append(f"truncation {truncation:.3g} m: twice the depths' noise of {noise:.3g} m")
     else:
         reasons.append(f"truncation {truncation:.3g} m: {TRUNCATION_VOXELS} voxels")
     if settings.min_weight is not None:
@@ -126,12 +135,14 @@ class _Sample:
         directions: (N, 3) float32, in the world, one unit of depth long.
         depth: (N,) float32 [m].
         footprint: (N,) float32, width of a pixel at that depth [m].
+        sigma: (N,) float32 [m], 0 where it is unknown.
     """
 
     centre: Array
     directions: Array
     depth: Array
     footprint: Array
+    sigma: Array
 
     @classmethod
     def of(cls, frame: Frame) -> "_Sample":
@@ -141,7 +152,8 @@ class _Sample:
         valid = depth > 0
         depth = depth[valid]
         directions = frame.camera.rays()[::stride, ::stride][valid] @ frame.world_from_cam.R.T.astype(np.float32)
-        return cls(frame.world_from_cam.t, directions, depth, depth / np.float32(frame.camera.fx))
+        sigma = np.zeros_like(depth) if frame.sigma is None else frame.sigma[::stride, ::stride][valid]
+        return cls(frame.world_from_cam.t, directions, depth, depth / np.float32(frame.camera.fx), sigma)
 
     def points(self, offset: float = 0.0) -> Array:
         """(N, 3) points of the world [m], `offset` behind the surface along z [m]."""
@@ -149,10 +161,15 @@ class _Sample:
         return points
 
 
-def _truncation(settings: FuseSettings, voxel: float, residual_m: float) -> float:
+def _sigma(samples: list[_Sample]) -> float:
+    """What nine of ten sigmas stay under [m]; 0 where the frames have none."""
+    return float(np.percentile(np.concatenate([sample.sigma for sample in samples]), NOISE_PERCENTILE))
+
+
+def _truncation(settings: FuseSettings, voxel: float, noise: float) -> float:
     """Truncation distance [m]."""
     if settings.truncation is None:
-        return max(TRUNCATION_VOXELS * voxel, 2 * residual_m)
+        return max(TRUNCATION_VOXELS * voxel, 2 * noise)
     truncation = _positive("fuse.truncation", settings.truncation)
     if truncation < voxel:
         raise InputError(f"fuse.truncation: got {truncation:g} m, wanted at least one voxel ({voxel:g} m)")

@@ -18,6 +18,8 @@ ELEVATION = math.radians(40)
 """Height of automatic viewpoints above the horizon [rad]."""
 AZIMUTHS = 12
 """Directions all round from which an automatic viewpoint is chosen."""
+FIT = 1.06
+"""Distance of automatic viewpoints, of the one from where the scene just fills the picture."""
 SPLAT = 1.5
 """Side of a drawn point, of the distance to its fourth neighbour: that across the sides of a square lattice."""
 SHADE = 0.55
@@ -60,9 +62,6 @@ def screenshot(
     middle = (low + high) / 2 if target is None else np.asarray(target, np.float64)
     if eye is not None:
         return _draw(scene, camera, _looking(np.asarray(eye, np.float64), middle, upward))[0]
-    radius = max(float(np.linalg.norm(high - low)) / 2, 1e-6)
-    half_fov = math.atan(min(width, height) / 2 / camera.fx)
-    distance = radius / math.sin(half_fov)
     side = np.cross(upward, [1.0, 0.0, 0.0] if abs(upward[0]) < 0.9 else [0.0, 1.0, 0.0])
     side /= np.linalg.norm(side)
     forward = np.cross(side, upward)
@@ -70,7 +69,7 @@ def screenshot(
     for angle in np.arange(AZIMUTHS) * (2 * math.pi / AZIMUTHS) + math.pi / AZIMUTHS:
         level = math.cos(angle) * forward + math.sin(angle) * side
         away = math.cos(ELEVATION) * level + math.sin(ELEVATION) * upward
-        views.append(_looking(middle + distance * away, middle, upward))
+        views.append(_fitting(points, camera, _looking(middle + away, middle, upward)))
     small = camera.resized(max(width // 16, 8), max(height // 16, 8))
     best = max(views, key=lambda view: np.count_nonzero(_draw(scene, small, view)[1]))
     return _draw(scene, camera, best)[0]
@@ -169,6 +168,18 @@ def _shaded(colors: Array, normals: Array, rays: Array) -> Array:
     light = SHADE + (1 - SHADE) * along / np.maximum(lengths, 1e-12)
     lit: Array = np.clip(np.rint(colors * light[:, None]), 0, 255).astype(np.uint8)
     return lit
+
+
+def _fitting(points: Array, camera: Camera, world_from_cam: SE3) -> SE3:
+    """The view moved along its axis and sideways so that points (N, 3) just fill it, strays aside."""
+    local = (world_from_cam.R.T @ points[:: max(1, len(points) // 20_000)].T).T
+    low, high = np.percentile(local, [0.5, 99.5], axis=0)
+    local = local - (low + high) / 2
+    half = np.array([camera.width, camera.height]) / 2 / np.array([camera.fx, camera.fy])
+    back = (np.abs(local[:, :2]) / half).max(axis=1) - local[:, 2]
+    distance = FIT * max(float(np.percentile(back, 99.5)), float(np.ptp(local, axis=0).max()) / 2, 1e-6)
+    eye = (low + high) / 2 - np.array([0.0, 0.0, distance])
+    return SE3(world_from_cam.R, world_from_cam.R @ eye)
 
 
 def _looking(eye: Array, target: Array, up: Array) -> SE3:

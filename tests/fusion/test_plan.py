@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from synthetic import plane_frames, room_frames
@@ -37,7 +39,15 @@ def test_what_is_set_is_taken():
 def test_depths_that_disagree_widen_the_truncation():
     plan = plan_fusion(room_frames(2), FuseSettings(voxel_size=0.02), residual_m=0.1)
     assert plan.truncation == pytest.approx(0.2)
-    assert "disagree" in plan.reasons[1]
+    assert "noise" in plan.reasons[1]
+
+
+def test_noisy_depth_has_voxels_and_a_truncation_to_match():
+    frames = [dataclasses.replace(frame, sigma=np.full_like(frame.depth, 0.2)) for frame in room_frames(2)]
+    plan = plan_fusion(frames, FuseSettings())
+    assert plan.voxel_size == pytest.approx(0.05)
+    assert plan.truncation == pytest.approx(0.4)
+    assert "noise" in plan.reasons[0]
 
 
 @pytest.mark.parametrize(("views", "min_weight"), [(1, 0), (3, 0), (4, 1), (12, 1)])
