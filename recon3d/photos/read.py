@@ -155,10 +155,11 @@ def _decoded(file: BinaryIO, kind: str, where: str, max_megapixels: float, max_s
     rgb = to_rgb(image, transform)
     if target != (width, height):
         rgb = rgb.resize(target, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
-    copyable = plain and target == (width, height) and exif.orientation in (None, 1) and not is_cut_short(file, kind)
-    if exif.orientation is not None and exif.orientation > 1:
-        rgb = rgb.transpose(_UPRIGHT[exif.orientation])
-        if exif.orientation >= 5:
+    turn = 1 if kind == "TIFF" else exif.orientation or 1  # Pillow and OpenCV both turn TIFF files themselves
+    copyable = plain and target == (width, height) and turn == 1 and not is_cut_short(file, kind)
+    if turn > 1:
+        rgb = rgb.transpose(_UPRIGHT[turn])
+        if turn >= 5:
             width, height = height, width
     return Photo(np.asarray(rgb), exif, (width, height), _is_lossless(file, kind, image), copyable)
 

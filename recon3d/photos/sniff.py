@@ -81,7 +81,7 @@ def what_instead(head: bytes) -> str:
         return "a RAW file" if head[8:11] == b"crx" else "a video"
     if head.lstrip()[:1] == b"<":
         return "an HTML or XML page"
-    if not any(byte < 9 or 13 < byte < 32 for byte in head):
+    if len(head) > 3 and not any(byte < 9 or 13 < byte < 32 for byte in head):
         return "text"
     return "no known photo format"
 
@@ -137,7 +137,7 @@ def _tiff_end(file: BinaryIO, length: int) -> int:
 
 
 def has_broken_texts(file: BinaryIO) -> bool:
-    """Whether an item or auxiliary type in a HEIF file is no text: pi_heif 1.4.0 segfaults on that (pillow_heif#478)."""
+    """Whether an item or auxiliary type in a HEIF file is no text: pi_heif 1.4.0 segfaults on it (pillow_heif#478)."""
     length = file.seek(0, os.SEEK_END)
     for kind, start, end in _boxes(file, length):
         if kind == b"meta":
