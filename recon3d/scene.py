@@ -300,6 +300,10 @@ class Scene:
         """Depth that is fused, (H, W) float32 [m]."""
         return self.root / "refined" / f"{name}.npy"
 
+    def refined_sigma_path(self, name: str) -> Path:
+        """One standard deviation of the refined depth, (H, W) float32 [m]."""
+        return self.root / "refined" / f"{name}.sigma.npy"
+
     def world_from_cam(self) -> dict[str, SE3]:
         """The final poses: metric, levelled."""
         return poses_from_json(read_json(self.root / "poses.json"))

@@ -21,7 +21,7 @@ STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
     "scale": lambda scene, job: scale(scene, job, trusted_depth=is_trusted(job)),
     "refine": lambda scene, job: refine(scene, job, trusted_depth=is_trusted(job)),
     "cloud": cloud,
-    "fuse": lambda scene, job: fuse(scene, job, trusted_depth=is_trusted(job)),
+    "fuse": fuse,
 }
 """The stages after init, in their order."""
 

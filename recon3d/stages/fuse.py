@@ -8,13 +8,13 @@ from recon3d.fusion.single_view import single_view_mesh
 from recon3d.fusion.tsdf import fuse as fuse_frames
 from recon3d.scene import Scene, replacing
 from recon3d.stages.cloud import scale_comments
-from recon3d.stages.frames import frames, residual_m
+from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
 VERSION = 1
 
 
-def fuse(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
+def fuse(scene: Scene, job: Job) -> Outcome:
     """Writes mesh.ply and mesh.glb; of one photo a single-view mesh, cut at depth edges.
 
     Raises:
@@ -22,15 +22,15 @@ def fuse(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
         StageError: no surface came out.
     """
     key = stage_key("fuse", VERSION, job.settings, [], scene)
-    return run_stage(scene, "fuse", key, job, lambda: _work(scene, job, trusted_depth))
+    return run_stage(scene, "fuse", key, job, lambda: _work(scene, job))
 
 
-def _work(scene: Scene, job: Job, trusted: bool) -> Found:
+def _work(scene: Scene, job: Job) -> Found:
     settings = job.settings.fuse
     if len(scene.names()) == 1:
         mesh, how = single_view_mesh(next(frames(scene)), job.settings.refine), ["single view, cut at depth edges"]
     else:
-        plan = plan_fusion(frames(scene), settings, residual_m=residual_m(scene, trusted_depth=trusted))
+        plan = plan_fusion(frames(scene), settings)
         mesh, how = fuse_frames(frames(scene), plan, job.device, job.report), list(plan.reasons)
     mesh = clean(mesh, settings.min_component)
     with replacing(scene.file("mesh.ply")) as temporary:

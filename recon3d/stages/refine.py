@@ -11,7 +11,7 @@ from recon3d.refine.consistency import keep, neighbours_of, vote
 from recon3d.refine.masks import edge_mask
 from recon3d.scene import Scene, load_array, save_array
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
-from recon3d.stages.scale import aligned_depth, aligned_sigma, view_factors
+from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
 
 VERSION = 1
 CACHED_VIEWS = 24
@@ -29,34 +29,36 @@ def refine(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
 
 
 def _work(scene: Scene, job: Job, trusted: bool) -> Found:
-    settings, cameras, scales = job.settings.refine, scene.cameras(), view_factors(scene)
+    settings, cameras, views = job.settings.refine, scene.cameras(), view_scales(scene)
     world_from_cam = scene.world_from_cam()
 
     @lru_cache(maxsize=CACHED_VIEWS)
     def masked(name: str) -> Array:
-        depth = aligned_depth(scene, name, scales)
+        depth = aligned_depth(scene, name, views[name])
         depth[edge_mask(depth, cameras[name], settings)] = 0
         return depth
 
-    medians = {name: _median(aligned_depth(scene, name, scales)) for name in cameras}
+    medians = {name: _median(aligned_depth(scene, name, views[name])) for name in cameras}
     neighbours = neighbours_of(world_from_cam, cameras, medians, settings.neighbours)
     todo = [name for name in cameras if not scene.refined_path(name).exists()]
     for name in each(todo, "refine", job.report):
         depth = masked(name)
         others = [(masked(other), cameras[other], world_from_cam[other]) for other in neighbours[name]]
         votes = vote(depth, cameras[name], world_from_cam[name], others, settings)
-        sigma = aligned_sigma(scene, name, depth, scales, sensor=trusted)
-        save_array(scene.refined_path(name), np.where(keep(votes, depth, sigma, settings), depth, np.float32(0)))
-    kept = total = 0
+        sigma = aligned_sigma(scene, name, depth, views[name], sensor=trusted)
+        kept = keep(votes, depth, sigma, settings)
+        save_array(scene.refined_sigma_path(name), np.where(kept, sigma, np.float32(0)))
+        save_array(scene.refined_path(name), np.where(kept, depth, np.float32(0)))
+    left = total = 0
     for name in cameras:
-        kept += int(np.count_nonzero(load_array(scene.refined_path(name))))
+        left += int(np.count_nonzero(load_array(scene.refined_path(name))))
         total += int(np.count_nonzero(load_array(scene.depth_path(name))))
-    if kept == 0:
+    if left == 0:
         raise StageError(
             "no depth is left after the masks and the check against other views; poses and depth don't fit: look at "
             "the scale's line above, or loosen refine.agree_relative or refine.min_agree"
         )
-    share = kept / max(total, 1)
+    share = left / max(total, 1)
     return f"{100 * share:.0f} % of the depths kept", {"kept_share": round(share, 4)}, []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from recon3d.depth.sigma import default_sigma
+from recon3d.depth.sigma import NETWORK_RELATIVE, default_sigma
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.poses.sparse import Sparse, read_sparse
@@ -114,19 +114,26 @@ def _points(scene: Scene, cameras: Mapping[str, Camera], world_from_cam: Mapping
     return np.concatenate(chunks)
 
 
-def aligned_depth(scene: Scene, name: str, scales: Mapping[str, float]) -> Array:
-    """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it."""
-    return (load_array(scene.depth_path(name)) * np.float32(scales[name])).astype(np.float32)
+def aligned_depth(scene: Scene, name: str, view: Mapping[str, float]) -> Array:
+    """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it.
+
+    Args:
+        scene: with `scale` done.
+        name: of the photo.
+        view: its entry in `view_scales`.
+    """
+    return (load_array(scene.depth_path(name)) * np.float32(view["factor"])).astype(np.float32)
 
 
-def aligned_sigma(scene: Scene, name: str, aligned: Array, scales: Mapping[str, float], *, sensor: bool) -> Array:
-    """(H, W) float32 [m]: the doubt of `aligned_depth`; the model's own where it has one."""
+def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, float], *, sensor: bool) -> Array:
+    """(H, W) float32 [m]: the doubt of `aligned_depth`: the model's own, a sensor's, or the spread about the ties."""
     path = scene.sigma_path(name)
     if path.exists():
-        return (load_array(path) * np.float32(scales[name])).astype(np.float32)
-    return default_sigma(aligned, sensor=sensor)
+        return (load_array(path) * np.float32(view["factor"])).astype(np.float32)
+    return default_sigma(aligned, sensor=sensor, relative=view["relative_sigma"] or NETWORK_RELATIVE)
 
 
-def view_factors(scene: Scene) -> dict[str, float]:
-    """Metres per metre predicted, for each view."""
-    return {name: float(view["factor"]) for name, view in read_json(scene.file("scales.json"))["views"].items()}
+def view_scales(scene: Scene) -> dict[str, dict[str, float]]:
+    """What was fitted to each view: factor [metres per metre predicted], relative_sigma, ties."""
+    views: dict[str, dict[str, float]] = read_json(scene.file("scales.json"))["views"]
+    return views

@@ -2,21 +2,15 @@
 
 import os
 import struct
-import subprocess
-import sys
 import zlib
 
 import numpy as np
 import pytest
+from commands import command
 from PIL import Image
 from synthetic import room_frames, write_capture, write_photos
 
 from recon3d.scene import Scene
-
-
-def command(*arguments, **options):
-    line = [sys.executable, "-m", "recon3d", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300, **options)
 
 
 def refused(done, *words, code=1):
@@ -172,9 +166,11 @@ def test_an_unknown_model_lists_the_choices(capture, tmp_path):
     refused(command("run", capture, "-o", tmp_path / "s", "--model", "zoodepth"), "zoodepth", "zoedepth-nk")
 
 
-def test_a_model_without_weights_says_how_to_get_them(capture, tmp_path):
-    environment = os.environ | {"HF_HOME": str(tmp_path / "hub")}
-    done = command("run", capture, "-o", tmp_path / "s", env=environment)
+def test_a_model_without_weights_says_how_to_get_them(capture, tmp_path, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    done = command("run", capture, "-o", tmp_path / "s")
     refused(done, "zoedepth-nk", "1.38 GB", "recon3d models fetch", "--model")
 
 
@@ -189,11 +185,12 @@ def test_a_bad_setting(capture, tmp_path, assignment):
     refused(command("run", capture, "-o", tmp_path / "s", "--set", assignment), assignment.split("=")[0])
 
 
-def test_a_view_without_a_display_offers_the_screenshot(capture, tmp_path):
+def test_a_view_without_a_display_offers_the_screenshot(capture, tmp_path, monkeypatch):
     assert command("run", capture, "-o", tmp_path / "s", "--model", "recorded").returncode == 0
-    bare = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    refused(command("view", tmp_path / "s", env=bare), "--screenshot")
-    done = command("view", tmp_path / "s", "--screenshot", tmp_path / "mesh.png", env=bare)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    refused(command("view", tmp_path / "s"), "--screenshot")
+    done = command("view", tmp_path / "s", "--screenshot", tmp_path / "mesh.png")
     assert done.returncode == 0, done.stderr
     picture = np.asarray(Image.open(tmp_path / "mesh.png").convert("L"))
     assert picture.std() > 10

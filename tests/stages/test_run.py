@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from commands import command
 from synthetic import room_frames, write_capture, write_photos
 
 import recon3d
@@ -30,11 +31,6 @@ def capture(frames, tmp_path_factory):
 @pytest.fixture(scope="session")
 def scene(capture, tmp_path_factory):
     return recon3d.run(capture, tmp_path_factory.mktemp("run") / "scene", model="recorded")
-
-
-def command(*arguments, **options):
-    line = [sys.executable, "-m", "recon3d", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=300, **options)
 
 
 def contents(root):
