@@ -42,7 +42,7 @@ def undistort(image: Array, calibration: Calibration) -> tuple[Array, Camera, Ar
     # A pixel covers ±½ around its centre: the lens saw up to the outer edge. NaN (never seen) compares as False.
     seen = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
     u, v = (np.where(seen, x, 0).astype(np.float32) for x in (u, v))
-    out = cv2.remap(image, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    out = cv2.remap(image, u, v, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
     if seen.all():
         return out, camera, None
     out[~seen] = 0
