@@ -37,8 +37,9 @@ SENSOR_WIDTHS_MM = {
 }
 """Longer side of the sensor [mm] by a word group of the EXIF model, for cameras that write no 35 mm equivalent.
 
-From the manufacturers' specifications; where those give only an optical format, its usual width: 1/2.5" 5.76,
-1/2.3" 6.17, 1" 13.2, Four Thirds 17.3."""
+The manufacturers' figures; where those give only an optical format, its usual width: 1/2.5" 5.76, 1/2.3" 6.17,
+1" 13.2, Four Thirds 17.3. Those that openMVG's CameraSensorSizeDatabase lists agree within 0.01 mm, but for the
+FC6310, whose 1" sensor it takes for 1/2.3"."""
 
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 _PLAUSIBLE_F_SHARE = (0.15, 60.0)  # focal length over the longer side: fields of view of 147 to 1 degrees
