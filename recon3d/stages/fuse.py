@@ -3,6 +3,7 @@
 from recon3d.formats.glb import write_glb
 from recon3d.formats.ply import write_mesh
 from recon3d.fusion.clean import clean
+from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import plan_fusion
 from recon3d.fusion.single_view import single_view_mesh
 from recon3d.fusion.tsdf import fuse as fuse_frames
@@ -32,7 +33,7 @@ def _work(scene: Scene, job: Job) -> Found:
     else:
         plan = plan_fusion(frames(scene), settings)
         mesh, how = fuse_frames(frames(scene), plan, job.device, job.report), list(plan.reasons)
-    mesh = clean(mesh, settings.min_component)
+    mesh = in_order(clean(mesh, settings.min_component))
     with replacing(scene.file("mesh.ply")) as temporary:
         write_mesh(temporary, mesh, scale_comments(scene))
     with replacing(scene.file("mesh.glb")) as temporary:

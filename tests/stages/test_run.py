@@ -107,7 +107,7 @@ def test_json_holds_the_facts_and_nothing_else(scene, capture):
     assert facts["init"]["photos"] == 8 and facts["fuse"]["triangles"] > 1000
 
 
-@pytest.mark.parametrize("stage", ["init", "depth", "refine", "fuse"])
+@pytest.mark.parametrize("stage", list(OUTPUTS))
 def test_killed_and_run_again_gives_the_same_bytes(scene, capture, tmp_path, stage):
     """The process is stopped where it first writes in the stage, then killed, and the same command is run again."""
     root = tmp_path / "scene"
