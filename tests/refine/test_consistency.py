@@ -61,6 +61,15 @@ def test_tolerance_is_a_share_of_depth_plus_a_constant():
         assert (middle == agrees).all()
 
 
+def test_noisy_depth_contradicts_only_beyond_its_noise():
+    frame, other = plane_frames(2)
+    depth = frame.depth * 0.8
+    for relative, contradicts in ((0.05, True), (0.10, False)):  # 2 * sqrt(2) sigmas: 14 % and 28 %
+        sigma = relative * depth
+        votes = vote(depth, *_view(frame)[1:], [_view(other)], SETTINGS, sigma=sigma)
+        assert (votes.contradicted[40:80, 60:100] == contradicts).all()
+
+
 def test_what_is_kept_by_a_table():
     #            agree contradicted seen relative sigma -> kept
     table = [
@@ -69,9 +78,11 @@ def test_what_is_kept_by_a_table():
         (2, 3, 5, 0.10, False),  # looked through more often
         (0, 1, 1, 0.01, False),
         (0, 0, 4, 0.01, True),  # a sensor's, and nothing against it
-        (0, 0, 4, 0.10, False),  # a network's, that nobody confirms
-        (1, 0, 1, 0.10, True),  # too few looked
-        (0, 0, 0, 0.10, True),
+        (0, 0, 4, 0.10, True),  # a network's, the same
+        (0, 0, 4, 0.30, False),  # it might be anywhere, and nobody confirms it
+        (1, 0, 1, 0.30, True),  # too few looked
+        (0, 0, 0, 0.30, True),
+        (1, 1, 4, 0.01, False),  # as many for it as against it, but too few
     ]
     agree, contradicted, seen, sigma, wanted = (np.array([column]) for column in zip(*table, strict=True))
     votes = Votes(agree.astype(np.uint8), contradicted.astype(np.uint8), seen.astype(np.uint8))
