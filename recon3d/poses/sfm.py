@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image
 from recon3d.errors import InputError, StageError
 from recon3d.geometry import SE3, Calibration
 from recon3d.poses.colmap_camera import colmap_params, colmap_start
+from recon3d.poses.pairs import pairs_by_pose
 from recon3d.progress import Report, silent
 from recon3d.settings import PosesSettings
 
@@ -30,6 +30,8 @@ RECORD = "sfm.json"
 """What the database was made from, and where each camera came from."""
 WORKER = "recon3d.poses.sfm_worker"
 """The module that is run."""
+USED_SETTINGS = ("features", "exhaustive_up_to", "similar", "neighbours", "seed")
+"""Settings that the features and matches depend on."""
 REFINED_SOURCES = ("EXIF", "guess")
 """Calibrations that structure from motion may improve; others are kept."""
 
@@ -70,21 +72,19 @@ def reconstruct(
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".tmp-sfm-*"):
         shutil.rmtree(stale)
-    record = _record(photos, calibrations, settings, refine=given is None)
+    if given is not None:
+        given = {name: given[name] for name in photos if name in given}
+        pairs = pairs_by_pose(given) if pairs is None else pairs
+    record = _record(photos, calibrations, settings, pairs, refine=given is None)
     _claim(folder, record)
     with tempfile.TemporaryDirectory(prefix=".tmp-sfm-", dir=folder) as scratch_name:
         scratch = Path(scratch_name)
         _link(photos, record, scratch / "photos")
-        index = {name: i for i, name in enumerate(photos)}
         job = {
             **record,
             "database": str((folder / DATABASE).absolute()),
             "scratch": str(scratch.absolute()),
-            "settings": asdict(settings),
-            "given": None
-            if given is None
-            else {index[name]: pose.matrix[:3].tolist() for name, pose in given.items() if name in index},
-            "pairs": None if pairs is None else [[index[a], index[b]] for a, b in pairs],
+            "given": None if given is None else [[name, pose.matrix[:3].tolist()] for name, pose in given.items()],
         }
         _run(job, settings.timeout_min, scratch / "log.txt", report)
         for name in MODEL_FILES:
@@ -107,9 +107,14 @@ def _check(photos: dict[str, Path], calibrations: dict[str, Calibration]) -> Non
 
 
 def _record(
-    photos: dict[str, Path], calibrations: dict[str, Calibration], settings: PosesSettings, *, refine: bool
+    photos: dict[str, Path],
+    calibrations: dict[str, Calibration],
+    settings: PosesSettings,
+    pairs: Sequence[tuple[str, str]] | None,
+    *,
+    refine: bool,
 ) -> dict[str, Any]:
-    """All that the features and matches depend on, with the cameras that photos share."""
+    """All that the features and matches depend on; photos that share a calibration share a camera."""
     cameras: list[dict[str, Any]] = []
     shared: dict[Calibration, int] = {}
     images = []
@@ -133,8 +138,16 @@ def _record(
             )
         # Numbers in the database, since the pair lists that COLMAP reads split names at blanks.
         file = f"{i:06d}{path.suffix.lower()}"
-        images.append({"name": name + path.suffix, "file": file, "bytes": path.stat().st_size, "camera": number})
-    return {"schema": 1, "cameras": cameras, "images": images, "features": settings.features, "seed": settings.seed}
+        entry = {"name": name + path.suffix, "file": file, "bytes": path.stat().st_size, "camera": number}
+        images.append(entry)
+    index = {name: i for i, name in enumerate(photos)}
+    return {
+        "schema": 1,
+        "cameras": cameras,
+        "images": images,
+        "pairs": None if pairs is None else [[index[a], index[b]] for a, b in pairs],
+        "settings": {name: getattr(settings, name) for name in USED_SETTINGS},
+    }
 
 
 def _claim(folder: Path, record: dict[str, Any]) -> None:

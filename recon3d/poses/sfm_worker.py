@@ -15,7 +15,7 @@ import pycolmap
 from recon3d.errors import StageError
 from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
-from recon3d.poses.pairs import chosen_pairs, pairs_by_pose
+from recon3d.poses.pairs import chosen_pairs
 from recon3d.progress import Report
 
 Pair = tuple[int, int]
@@ -136,9 +136,6 @@ def _pairs(path: Path, job: dict[str, Any]) -> list[Pair]:
     settings = job["settings"]
     if job["pairs"] is not None:
         return sorted({(min(a, b), max(a, b)) for a, b in job["pairs"] if a != b})
-    if job["given"] is not None:
-        poses = {int(i): SE3.from_matrix(np.array(matrix)) for i, matrix in job["given"].items()}
-        return pairs_by_pose(poses)
     with pycolmap.Database.open(path) as database:
 
         def descriptors(i: int) -> Array:
@@ -237,13 +234,15 @@ def _triangulated(path: Path, job: dict[str, Any]) -> pycolmap.Reconstruction:
     model = pycolmap.Reconstruction()
     for number, entry in enumerate(job["cameras"]):
         model.add_camera_with_trivial_rig(_camera(number, entry))
-    for i, matrix in job["given"].items():
-        entry = job["images"][int(i)]
-        pose = SE3.from_matrix(np.array(matrix)).inverse()
-        model.add_image_with_trivial_frame(
-            pycolmap.Image(name=entry["file"], camera_id=entry["camera"] + 1, image_id=int(i) + 1),
-            pycolmap.Rigid3d(pose.matrix[:3]),
-        )
+    given = dict(job["given"])
+    for number, entry in enumerate(job["images"]):
+        name = Path(entry["name"]).stem
+        if name in given:
+            cam_from_world = SE3.from_matrix(np.array(given[name])).inverse()
+            model.add_image_with_trivial_frame(
+                pycolmap.Image(name=entry["file"], camera_id=entry["camera"] + 1, image_id=number + 1),
+                pycolmap.Rigid3d(cam_from_world.matrix[:3]),
+            )
     out = Path(job["scratch"]) / "triangulated"
     out.mkdir()
     return pycolmap.triangulate_points(

@@ -1,0 +1,60 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recon3d.geometry import SE3, Calibration, Camera
+from recon3d.metrics.trajectory import centre_rmse_m
+from recon3d.poses.sfm import reconstruct
+from recon3d.poses.sparse import Sparse, read_sparse
+from recon3d.scale.ties import ties_of
+from recon3d.settings import PosesSettings, ScaleSettings
+
+pytestmark = pytest.mark.slow
+
+
+def placed(files: list[Path], tmp_path: Path, settings: PosesSettings, known: Calibration | None = None) -> Sparse:
+    """The model of working copies of the photos; nothing is known of the camera but `known`."""
+    photos, calibrations = {}, {}
+    for file in files:
+        name = file.name.split(".")[0]
+        photos[name] = tmp_path / f"{name}.jpg"
+        with Image.open(file) as image:
+            image.thumbnail((1024, 1024), Image.Resampling.LANCZOS)
+            image.save(photos[name], quality=95)
+            calibrations[name] = known or Calibration(Camera.from_fov(*image.size, math.radians(60)))
+    return read_sparse(reconstruct(photos, calibrations, tmp_path / "sparse", settings))
+
+
+def test_the_fountain_is_placed_within_two_centimetres(shared: Path, tmp_path: Path) -> None:
+    folder = shared / "data" / "fountain"
+    sparse = placed(sorted((folder / "images").glob("*.[jp][pn]g")), tmp_path, PosesSettings(features=4096))
+    reference = {}
+    for file in (folder / "gt_dense_cameras").glob("*.camera"):
+        numbers = np.array(file.read_text().split(), float)
+        reference[file.name.split(".")[0]] = SE3(numbers[12:21].reshape(3, 3), numbers[21:24])
+    assert len(sparse.names) == 11
+    # The cameras stand on an arc of 6 m, some 8 m from the wall.
+    assert centre_rmse_m(sparse.world_from_cam, reference, with_scale=True) < 0.02
+
+
+def test_sceaux_is_placed_from_its_exif_focal_length(shared: Path, tmp_path: Path) -> None:
+    # 5.85 mm; the 1/2.5" sensor of this camera is 5.744 mm wide.
+    f = 5.85 / 5.744 * 1024
+    known = Calibration(Camera(1024, 769, f, f, 511.5, 384), source="EXIF")
+    sparse = placed(sorted((shared / "data" / "sceaux").glob("*.JPG")), tmp_path, PosesSettings(features=4096), known)
+    assert len(sparse.names) == 11
+    assert sparse.calibrations[sparse.names[0]].camera.fx == pytest.approx(f, rel=0.05)
+    ties = ties_of(sparse, {name: found.camera for name, found in sparse.calibrations.items()}, ScaleSettings())
+    assert min(len(found.z) for found in ties.values()) >= 100
+
+
+def test_a_hundred_photos_of_a_kitchen_are_placed_within_six_centimetres(shared: Path, tmp_path: Path) -> None:
+    folder = shared / "data" / "redkitchen"
+    sparse = placed(sorted(folder.glob("*.color.jpg")), tmp_path, PosesSettings())
+    reference = {file.name.split(".")[0]: SE3.from_matrix(np.loadtxt(file)) for file in folder.glob("frame-*.pose.txt")}
+    assert len(sparse.names) >= 95
+    assert centre_rmse_m(sparse.world_from_cam, reference, with_scale=True) < 0.06
+    assert sparse.calibrations[sparse.names[0]].camera.fx == pytest.approx(525, rel=0.02)
