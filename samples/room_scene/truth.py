@@ -12,8 +12,11 @@ from . import path
 from .photos import aim
 from .room import BACKDROP
 
-MAX_EDGE_M = 0.04
-SEEN_WITHIN_M = 0.01
+PATCH_M = 0.04
+"""Longest edge of the pieces of which each is seen or not."""
+SEEN_WITHIN_M = 0.006
+SMALL_BEVEL_M = 0.01
+"""Rounded edges below this are sharp in the mesh: they would be most of its triangles."""
 
 
 def set_up() -> None:
@@ -94,7 +97,10 @@ def write_poses(poses: dict[str, np.ndarray], file: Path) -> None:
 
 
 def triangles() -> np.ndarray:
-    """(T, 3, 3) all triangles of the scene in the world's frame, modifiers applied, without the garden."""
+    """(T, 3, 3) all triangles of the scene in the world's frame, without the garden and without small bevels."""
+    for piece in bpy.data.objects:
+        for modifier in piece.modifiers:
+            modifier.show_viewport = modifier.width > SMALL_BEVEL_M
     graph = bpy.context.evaluated_depsgraph_get()
     parts = []
     for piece in bpy.data.objects:
@@ -112,48 +118,68 @@ def triangles() -> np.ndarray:
     return np.concatenate(parts)
 
 
-def split(faces: np.ndarray, longest: float) -> np.ndarray:
-    """Halves triangles across their longest edge until none is longer than `longest`."""
-    done = []
+def halved(faces: np.ndarray, longest: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Halves triangles across their longest edge until none is longer than `longest`.
+
+    Returns:
+        The triangles (T, 3, 3) of each level, and which of them (T,) were halved: the halves of the k-th halved one of
+        n are the k-th and the (n + k)-th triangle of the next level.
+    """
+    levels, parents = [], []
     while len(faces):
         lengths = np.linalg.norm(faces - np.roll(faces, -1, axis=1), axis=2)
-        first = np.argmax(lengths, axis=1)
         long = lengths.max(axis=1) > longest
-        done.append(faces[~long])
-        order = (first[long, None] + np.arange(3)) % 3
+        levels.append(faces)
+        parents.append(long)
+        order = (np.argmax(lengths, axis=1)[long, None] + np.arange(3)) % 3
         a, b, c = np.take_along_axis(faces[long], order[..., None], 1).transpose(1, 0, 2)
         middle = (a + b) / 2
         faces = np.concatenate([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
-    return np.concatenate(done)
+    return levels, parents
 
 
 def seen(points: np.ndarray, poses: dict[str, np.ndarray], depths: dict[str, np.ndarray]) -> np.ndarray:
-    """(N,) bool: whether a depth map has the point, to `SEEN_WITHIN_M`, at its pixel or one beside it."""
+    """(N,) bool: whether a depth map has the point, to `SEEN_WITHIN_M`, between its pixels or at the nearest one."""
     result = np.zeros(len(points), bool)
     for name, pose in poses.items():
-        local = (points - pose[:3, 3]) @ pose[:3, :3]
-        z = np.maximum(local[:, 2], 1e-3)
-        u = np.rint(path.FOCAL_PX * local[:, 0] / z + (path.WIDTH - 1) / 2).astype(int)
-        v = np.rint(path.FOCAL_PX * local[:, 1] / z + (path.HEIGHT - 1) / 2).astype(int)
-        inside = (local[:, 2] > 0.1) & (u >= 1) & (u < path.WIDTH - 1) & (v >= 1) & (v < path.HEIGHT - 1) & ~result
-        where = np.nonzero(inside)[0]
-        for dv, du in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
-            there = depths[name][v[where] + dv, u[where] + du]
-            result[where] |= np.abs(there - z[where]) < SEEN_WITHIN_M
+        todo = np.nonzero(~result)[0]
+        local = (points[todo] - pose[:3, 3]) @ pose[:3, :3]
+        todo, local = todo[local[:, 2] > 0.1], local[local[:, 2] > 0.1]
+        u = path.FOCAL_PX * local[:, 0] / local[:, 2] + (path.WIDTH - 1) / 2
+        v = path.FOCAL_PX * local[:, 1] / local[:, 2] + (path.HEIGHT - 1) / 2
+        inside = (u >= 0) & (u < path.WIDTH - 1) & (v >= 0) & (v < path.HEIGHT - 1)
+        todo, z, u, v = todo[inside], local[inside, 2], u[inside], v[inside]
+        depth = depths[name]
+        i, j = v.astype(int), u.astype(int)
+        a, b = u - j, v - i
+        upper = (1 - a) * depth[i, j] + a * depth[i, j + 1]
+        lower = (1 - a) * depth[i + 1, j] + a * depth[i + 1, j + 1]
+        nearest = depth[np.rint(v).astype(int), np.rint(u).astype(int)]
+        error = np.minimum(np.abs((1 - b) * upper + b * lower - z), np.abs(nearest - z))
+        result[todo[error < SEEN_WITHIN_M]] = True
     return result
 
 
 def seen_surface(poses: dict[str, np.ndarray], depths: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (V, 3) and triangles (T, 3): the scene cut small, less what no photo sees."""
-    faces = split(triangles(), MAX_EDGE_M)
-    keys = np.rint(faces.reshape(-1, 3) * 1e5).astype(np.int64)
-    _, first, index = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    vertices, corners = faces.reshape(-1, 3)[first], index.reshape(-1, 3)
-    proper = (corners != np.roll(corners, 1, axis=1)).all(1)
-    corners = corners[proper]
-    corners = corners[seen(vertices, poses, depths)[corners].all(1)]
-    used, index = np.unique(corners, return_inverse=True)
-    return vertices[used], index.reshape(-1, 3)
+    """Vertices (V, 3) and triangles (T, 3): the scene less what no photo sees.
+
+    Halves that are both seen are put together again, so that flat parts are a few large triangles.
+    """
+    levels, parents = halved(triangles(), PATCH_M)
+    kept, whole = [], np.zeros(0, bool)
+    for faces, long in zip(reversed(levels), reversed(parents), strict=True):
+        both = whole[: long.sum()] & whole[long.sum() :]
+        if kept:
+            kept[-1] = kept[-1][whole & ~np.tile(both, 2)]
+        whole = np.zeros(len(faces), bool)
+        whole[long] = both
+        whole[~long] = seen(faces[~long].reshape(-1, 3), poses, depths).reshape(-1, 3).all(1)
+        kept.append(faces)
+    kept[-1] = kept[-1][whole]
+    corners = np.concatenate(kept).reshape(-1, 3)
+    _, first, index = np.unique(np.rint(corners * 1e5).astype(int), axis=0, return_index=True, return_inverse=True)
+    index = index.reshape(-1, 3)
+    return corners[first], index[(index != np.roll(index, 1, axis=1)).all(1)]
 
 
 def write_mesh(vertices: np.ndarray, corners: np.ndarray, file: Path) -> None:
