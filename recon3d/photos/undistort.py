@@ -35,7 +35,7 @@ def undistort(image: Array, calibration: Calibration) -> tuple[Array, Camera, Ar
             f"undistort: got an image of {width} x {height} px for a camera of {camera.width} x {camera.height} px; "
             "resize the calibration first"
         )
-    if _is_straight(calibration):
+    if calibration.is_pinhole:
         return image, camera, None
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2).astype(np.float64)
     u, v = distort_pixels(grid, calibration).T.reshape(2, height, width)
@@ -60,7 +60,7 @@ def distort_pixels(pixels: Array, calibration: Calibration) -> Array:
         (N, 2) float64; NaN for rays beyond the point where the lens model turns back on itself, which no lens does.
     """
     pixels = _checked(pixels)
-    if _is_straight(calibration) or not len(pixels):
+    if calibration.is_pinhole or not len(pixels):
         return pixels.copy()
     camera = calibration.camera
     rays = np.ones((len(pixels), 1, 3))
@@ -84,7 +84,7 @@ def undistort_pixels(pixels: Array, calibration: Calibration) -> Array:
         (N, 2) float64; NaN where no ray in front of the camera is drawn there.
     """
     pixels = _checked(pixels)
-    if _is_straight(calibration) or not len(pixels):
+    if calibration.is_pinhole or not len(pixels):
         return pixels.copy()
     K, coefficients = calibration.camera.K, np.array(calibration.distortion)
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-12)
@@ -93,11 +93,6 @@ def undistort_pixels(pixels: Array, calibration: Calibration) -> Array:
     error = np.abs(distort_pixels(found, calibration) - pixels).max(axis=-1)
     found[~(error <= _ROUND_TRIP_PX)] = np.nan
     return found
-
-
-def _is_straight(calibration: Calibration) -> bool:
-    """A fisheye with zero coefficients still bends: its radius grows with the angle."""
-    return calibration.model != "fisheye" and calibration.is_pinhole
 
 
 def _checked(pixels: Array) -> Array:
