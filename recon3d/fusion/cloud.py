@@ -11,8 +11,8 @@ from recon3d.refine.normals import normals_of
 
 CELLS = 2**20
 """Voxels to each side of the origin along an axis that a key can tell apart."""
-WAITING = 2_000_000
-"""Voxels of single frames that may wait before they are merged with the rest."""
+WAITING = 500_000
+"""New voxels of single frames that may wait before they are merged with the rest."""
 
 
 def cloud_of(frames: Iterable[Frame], voxel_size: float) -> PointCloud:
@@ -34,14 +34,14 @@ def cloud_of(frames: Iterable[Frame], voxel_size: float) -> PointCloud:
     """
     if not voxel_size > 0:
         raise InputError(f"voxel size of the cloud: got {voxel_size} m, wanted more than 0")
-    parts: list[tuple[Array, Array]] = []
-    waiting = 0
+    keys, sums = np.empty(0, np.int64), np.empty((0, 10), np.float32)
+    fresh: list[tuple[Array, Array]] = []
     for frame in frames:
-        parts.append(_sums_per_voxel(frame, voxel_size))
-        waiting += len(parts[-1][0])
-        if waiting > max(WAITING, len(parts[0][0])):  # seldom enough that merging stays cheap
-            parts, waiting = [_merged(parts)], 0
-    keys, sums = _merged(parts) if parts else (np.empty(0, np.int64), np.empty((0, 10), np.float32))
+        fresh.append(_without_known(keys, sums, *_sums_per_voxel(frame, voxel_size)))
+        if sum(len(part[0]) for part in fresh) > max(WAITING, len(keys) // 2):  # seldom: each time all is sorted again
+            keys, sums = _merged([(keys, sums), *fresh])
+            fresh = []
+    keys, sums = _merged([(keys, sums), *fresh])
     if not len(keys):
         raise StageError("cloud: no photo has any depth left; see what refine dropped, or loosen its settings")
     means = sums[:, :6] / sums[:, 9:]
@@ -81,6 +81,16 @@ def _cells(keys: Array) -> Array:
     digits = np.stack([keys // (4 * CELLS**2), keys // (2 * CELLS) % (2 * CELLS), keys % (2 * CELLS)], axis=1)
     cells: Array = (digits - CELLS).astype(np.float64)
     return cells
+
+
+def _without_known(keys: Array, sums: Array, new_keys: Array, new_sums: Array) -> tuple[Array, Array]:
+    """Adds voxels that are known to `sums`, in place; returns the others."""
+    if not len(keys):
+        return new_keys, new_sums
+    at = np.minimum(np.searchsorted(keys, new_keys), len(keys) - 1)
+    known = keys[at] == new_keys
+    sums[at[known]] += new_sums[known]
+    return new_keys[~known], new_sums[~known]
 
 
 def _merged(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:

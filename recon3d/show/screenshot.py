@@ -20,6 +20,8 @@ AZIMUTHS = 12
 """Directions all round from which an automatic viewpoint is chosen."""
 FIT = 1.06
 """Distance of automatic viewpoints, of the one from where the scene just fills the picture."""
+SKETCH = 50_000
+"""Points that the side of automatic views is chosen by."""
 SPLAT = 1.5
 """Side of a drawn point, of the distance to its fourth neighbour: that across the sides of a square lattice."""
 SHADE = 0.55
@@ -70,8 +72,8 @@ def screenshot(
         level = math.cos(angle) * forward + math.sin(angle) * side
         away = math.cos(ELEVATION) * level + math.sin(ELEVATION) * upward
         views.append(_fitting(points, camera, _looking(middle + away, middle, upward)))
-    small = camera.resized(max(width // 16, 8), max(height // 16, 8))
-    best = max(views, key=lambda view: np.count_nonzero(_draw(scene, small, view)[1]))
+    small, sketch = camera.resized(max(width // 16, 8), max(height // 16, 8)), _sketch(scene)
+    best = max(views, key=lambda view: np.count_nonzero(_render_cloud(sketch, small, view)[1]))
     return _draw(scene, camera, best)[0]
 
 
@@ -122,6 +124,19 @@ def _draw(scene: Mesh | PointCloud, camera: Camera, world_from_cam: SE3) -> tupl
     if isinstance(scene, Mesh):
         return render(scene, camera, world_from_cam)
     return _render_cloud(scene, camera, world_from_cam)
+
+
+def _sketch(scene: Mesh | PointCloud) -> PointCloud:
+    """A few points of the scene with their normals: enough to see from where it shows most."""
+    if isinstance(scene, PointCloud):
+        step = max(1, len(scene.points) // SKETCH)
+        return PointCloud(
+            scene.points[::step], scene.colors[::step], None if scene.normals is None else scene.normals[::step]
+        )
+    triangles = scene.triangles[:: max(1, len(scene.triangles) // SKETCH)]
+    corners = scene.vertices[triangles]
+    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    return PointCloud(corners.mean(axis=1), scene.colors[triangles[:, 0]], faces.astype(np.float32))
 
 
 def _render_cloud(cloud: PointCloud, camera: Camera, world_from_cam: SE3) -> tuple[Array, Array]:
