@@ -44,8 +44,8 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     for name in each(todo, "refine", job.report):
         depth = masked(name)
         others = [(masked(other), cameras[other], world_from_cam[other]) for other in neighbours[name]]
-        votes = vote(depth, cameras[name], world_from_cam[name], others, settings)
         sigma = aligned_sigma(scene, name, depth, views[name], sensor=trusted)
+        votes = vote(depth, cameras[name], world_from_cam[name], others, settings, sigma=sigma)
         kept = keep(votes, depth, sigma, settings)
         save_array(scene.refined_sigma_path(name), np.where(kept, sigma, np.float32(0)))
         save_array(scene.refined_path(name), np.where(kept, depth, np.float32(0)))
