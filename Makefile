@@ -1,11 +1,11 @@
-# make setup | test | test-slow | lint | run PHOTOS=… | demo
+# make setup | demo | run PHOTOS=… | test | test-slow | lint | blender | clean
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM := libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6 libgl1-mesa-dri
 APT := apt-get install -y --no-install-recommends $(SYSTEM)
 
-.PHONY: setup test test-slow lint run demo clean
+.PHONY: setup demo run test test-slow lint blender clean
 
 setup: $(VENV)/.ready
 
@@ -40,5 +40,18 @@ run: setup
 	@test -n "$(PHOTOS)" || { echo "usage: make run PHOTOS=folder [ARGS='--model demo']"; exit 2; }
 	$(BIN)/recon3d run "$(PHOTOS)" $(ARGS)
 
+demo: setup
+	$(BIN)/recon3d run samples/room --model demo -o room-scene --set photos.max_side=640
+	$(BIN)/recon3d view room-scene --screenshot room-scene/room.png
+	$(BIN)/python samples/score_room.py room-scene
+
+# Only to make samples/room again: bpy is GPL and wants numpy < 2, so it has an environment of its own
+blender: .venv-bpy/.ready
+
+.venv-bpy/.ready: samples/requirements-blender.txt
+	@test -x .venv-bpy/bin/python || $(PYTHON) -m venv .venv-bpy
+	.venv-bpy/bin/python -m pip install -q -r samples/requirements-blender.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-bpy
