@@ -46,7 +46,7 @@ def screenshot(
         width: [px].
         height: [px].
         eye: (3,) where it is looked at from [m]; None = a three-quarter view from above, from the side that shows most.
-        target: (3,) the middle of the picture [m]; None = the middle of the scene.
+        target: (3,) what an eye that is given looks at [m]; None = the middle of the scene.
         up: (3,) direction that is up in the world; None = z.
 
     Returns:

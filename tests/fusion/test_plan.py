@@ -37,17 +37,27 @@ def test_what_is_set_is_taken():
 
 
 def test_depths_that_disagree_widen_the_truncation():
-    plan = plan_fusion(room_frames(2), FuseSettings(voxel_size=0.02), residual_m=0.1)
-    assert plan.truncation == pytest.approx(0.2)
+    plan = plan_fusion(room_frames(2), FuseSettings(voxel_size=0.01), residual_m=0.03)
+    assert plan.truncation == pytest.approx(0.06)
+    assert plan.noise_m == 0.03
     assert "noise" in plan.reasons[1]
 
 
 def test_noisy_depth_has_voxels_and_a_truncation_to_match():
-    frames = [dataclasses.replace(frame, sigma=np.full_like(frame.depth, 0.2)) for frame in room_frames(2)]
+    frames = [dataclasses.replace(frame, sigma=np.full_like(frame.depth, 0.06)) for frame in room_frames(2, 320, 240)]
     plan = plan_fusion(frames, FuseSettings())
-    assert plan.voxel_size == pytest.approx(0.05)
-    assert plan.truncation == pytest.approx(0.4)
+    assert plan.voxel_size == pytest.approx(0.015)
+    assert plan.truncation == pytest.approx(0.12)
     assert "noise" in plan.reasons[0]
+
+
+def test_no_truncation_swallows_the_things_themselves():
+    frames = room_frames(2)
+    plan = plan_fusion(frames, FuseSettings(voxel_size=0.01), residual_m=1.0)
+    median = np.median(np.concatenate([frame.depth for frame in frames]))
+    assert plan.truncation == pytest.approx(0.05 * median, rel=0.02)
+    assert plan.noise_m == 1.0
+    assert "twentieth" in plan.reasons[1]
 
 
 @pytest.mark.parametrize(("views", "min_weight"), [(1, 0), (3, 0), (4, 1), (12, 1)])

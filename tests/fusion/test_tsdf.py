@@ -93,7 +93,7 @@ def test_no_depth_at_all_is_an_error_with_its_cause():
     with pytest.raises(StageError, match="no photo has any depth"):
         plan_fusion(blank, FuseSettings())
     with pytest.raises(StageError, match="no photo has any depth"):
-        fuse(blank, FusePlan(VOXEL, 4 * VOXEL, 0, 100, 2, 1.0))
+        fuse(blank, FusePlan(VOXEL, 4 * VOXEL, 0, 100, 2, 0.0, 1.0))
 
 
 def test_an_empty_result_says_why():
@@ -111,7 +111,7 @@ def test_depth_with_nan_is_refused_by_name():
 
 def test_a_surface_that_outgrows_the_plan_is_refused_and_one_that_may_grow_grows():
     frames = plane_frames(3)
-    tight = FusePlan(VOXEL, 4 * VOXEL, 0, 8, 3, max_memory_gib=0.001)
+    tight = FusePlan(VOXEL, 4 * VOXEL, 0, 8, 3, 0.0, max_memory_gib=0.001)
     with pytest.raises(InputError, match=r"plane-000: .*fuse.max_memory_gib"):
         fuse(frames, tight)
     grown = fuse(frames, dataclasses.replace(tight, max_memory_gib=1.0))

@@ -79,9 +79,9 @@ def test_what_is_kept_by_a_table():
         (0, 1, 1, 0.01, False),
         (0, 0, 4, 0.01, True),  # a sensor's, and nothing against it
         (0, 0, 4, 0.10, True),  # a network's, the same
-        (0, 0, 4, 0.30, False),  # it might be anywhere, and nobody confirms it
-        (1, 0, 1, 0.30, True),  # too few looked
-        (0, 0, 0, 0.30, True),
+        (0, 0, 4, 0.50, False),  # it might be anywhere, and nobody confirms it
+        (1, 0, 1, 0.50, True),  # too few looked
+        (0, 0, 0, 0.50, True),
         (1, 1, 4, 0.01, False),  # as many for it as against it, but too few
     ]
     agree, contradicted, seen, sigma, wanted = (np.array([column]) for column in zip(*table, strict=True))
