@@ -224,12 +224,20 @@ def basket(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def garden(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """What stands outside the window: sky, trees, a hedge and a lawn, out of focus."""
-    rows = np.linspace(0, 1, height)[:, None]
-    sky = np.array([196, 216, 238]) * (1 - 0.05 * rows[..., None]) + 12 * clouds((height, width), 200, rng)[..., None]
-    ridge = 0.38 + 0.09 * clouds((1, width), 120, rng, octaves=5)
-    trees = shaded((84, 112, 66), 1 + 0.3 * clouds((height, width), 60, rng, octaves=5))
-    lawn = shaded((132, 158, 82), 1 + 0.1 * clouds((height, width), 30, rng))
-    picture = np.where((rows > ridge)[..., None], trees, sky)
-    picture = np.where((rows > 0.72)[..., None], lawn, picture)
-    return np.asarray(Image.fromarray(to_bytes(picture)).filter(ImageFilter.GaussianBlur(1)))
+    """What stands outside the window: sky, three rows of trees, a hedge and a lawn, out of focus."""
+    rows = np.linspace(0, 1, height)[:, None, None]
+    sky = np.array([206, 222, 240]) * (1 - 0.04 * rows) + 7 * clouds((height, width), 300, rng)[..., None]
+    image = Image.fromarray(to_bytes(sky))
+    draw = ImageDraw.Draw(image)
+    layers = [((142, 166, 150), 0.40, 0.10), ((104, 136, 96), 0.47, 0.12), ((80, 114, 66), 0.54, 0.09)]
+    for colour, level, spread in [*layers, ((64, 98, 52), 0.69, 0.015)]:
+        skyline = height * (level + spread * clouds((1, width), width / 5, rng, octaves=3)[0])
+        draw.polygon([(0, height), *enumerate(skyline.tolist()), (width, height)], fill=colour)
+        for _ in range(6000):
+            x, r = rng.uniform(0, width), height * rng.uniform(0.004, 0.015)
+            y = skyline[int(x)] + abs(rng.normal(0, 0.1)) * height - 0.3 * r
+            tint = tuple(int(c) for c in np.clip(np.array(colour) * rng.normal(1, 0.12), 0, 255))
+            draw.ellipse([x - 1.3 * r, y - r, x + 1.3 * r, y + r], fill=tint)
+    lawn = to_bytes(shaded((138, 160, 88), 1 + 0.06 * clouds((height, width), 40, rng, stretch=(0.3, 2))))
+    image.paste(Image.fromarray(lawn[int(0.75 * height) :]), (0, int(0.75 * height)))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(width / 500)))
