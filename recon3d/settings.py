@@ -79,6 +79,8 @@ class ScaleSettings:
     """Smallest angle between a tie's rays [degrees]."""
     min_ties: int = 30
     """Views with fewer inlier ties inherit their scale from the other views."""
+    field: bool = True
+    """Let a view's scale vary smoothly over the photo where that foretells held-out ties better."""
     factor: float | None = None
     """Metres per unit of the estimated or given poses, instead of what depth says."""
     level: bool = True
@@ -127,7 +129,7 @@ class FuseSettings:
     """Truncation distance [m]; None = from the voxel size and the residual of the depths."""
     min_weight: float | None = None
     """Weight above which a surface is kept; None = from the number of views."""
-    min_component: float = 0.02
+    min_component: float = 0.002
     """Connected pieces smaller than this share of the largest are dropped."""
     max_memory_gib: float = 3.0
     """Memory that the TSDF may take; voxels that would not fit are refused [GiB]."""

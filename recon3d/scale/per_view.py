@@ -30,12 +30,14 @@ class ViewScale:
         relative_sigma: spread of r over the ties, as one standard deviation; 0 where inherited from none.
         ties: inliers that it rests on.
         inherited: the view had too few ties; its scale is, or is to be, that of its neighbours.
+        field: coefficients of the smooth correction on top, empty where one scale does as well.
     """
 
     log_scale: float
     relative_sigma: float
     ties: int
     inherited: bool
+    field: tuple[float, ...] = ()
 
 
 def fit_view(ties: Ties, depth: Array, settings: ScaleSettings) -> ViewScale:
@@ -49,7 +51,7 @@ def fit_view(ties: Ties, depth: Array, settings: ScaleSettings) -> ViewScale:
     Returns:
         The scale; with fewer than `settings.min_ties` inliers it is marked inherited, for `inherit` to fill.
     """
-    r, weight = log_ratios(ties, depth)
+    r, weight, _ = log_ratios(ties, depth)
     if len(r) < settings.min_ties:
         return ViewScale(0.0, 0.0, len(r), inherited=True)
     middle = weighted_median(r, weight)
@@ -67,8 +69,8 @@ def fit_view(ties: Ties, depth: Array, settings: ScaleSettings) -> ViewScale:
     return ViewScale(middle, float(sigma), count, inherited=False)
 
 
-def log_ratios(ties: Ties, depth: Array) -> tuple[Array, Array]:
-    """(N,) log z_tie - log depth and (N,) weights, at ties that lie on depth and not on one of its edges."""
+def log_ratios(ties: Ties, depth: Array) -> tuple[Array, Array, Array]:
+    """(N,) log z_tie - log depth, (N,) weights and (N, 2) pixels of the ties on depth and not on one of its edges."""
     height, width = depth.shape
     u, v = np.rint(ties.uv).astype(int).T
     u, v = np.clip(u, 0, width - 1), np.clip(v, 0, height - 1)
@@ -77,7 +79,8 @@ def log_ratios(ties: Ties, depth: Array) -> tuple[Array, Array]:
     ).astype(np.float64)
     low, high = window.min(axis=0), window.max(axis=0)
     usable = (low > 0) & (high - low <= EDGE_JUMP * window[4])
-    return np.log(ties.z[usable]) - np.log(window[4][usable]), ties.weight[usable]
+    pixels = np.stack([u[usable], v[usable]], axis=1)
+    return np.log(ties.z[usable]) - np.log(window[4][usable]), ties.weight[usable], pixels
 
 
 def weighted_median(values: Array, weights: Array) -> float:

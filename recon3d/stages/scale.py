@@ -1,7 +1,9 @@
 """Stage scale: each view's depth scale against the ties, the metric scale, and the levelled metric world."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.progress import each
+from recon3d.scale.field import field_factor, fit_field
 from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
 from recon3d.scale.per_view import ViewScale, fit_view, inherit
@@ -18,7 +21,7 @@ from recon3d.scene import SCHEMA, Scene, load_array, poses_as_json, poses_from_j
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 1
+VERSION = 2
 SPREAD_LIMIT = 0.15
 """Spread of the per-view scales (1.4826 MAD of the logarithm) beyond which SCALE_SPREAD is raised."""
 
@@ -37,7 +40,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     ties = ties_of(sparse, cameras, settings) if sparse else {}
     fits = {}
     for name in each(list(cameras), "scale", job.report):
-        fits[name] = fit_view(ties.get(name, Ties.none()), load_array(scene.depth_path(name)), settings)
+        fits[name] = _fit(ties.get(name, Ties.none()), load_array(scene.depth_path(name)), job, trusted)
     views = inherit(fits, list(cameras))
     tied = {name: view for name, view in views.items() if not view.inherited}
     metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor)
@@ -52,6 +55,15 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     return _told(views, tied, metric, sparse, given and not metric_poses, trusted)
 
 
+def _fit(ties: Ties, depth: Array, job: Job, trusted: bool) -> ViewScale:
+    """One view's scale, with a smooth field on top where that wins on held-out ties."""
+    view = fit_view(ties, depth, job.settings.scale)
+    if view.inherited or trusted or not job.settings.scale.field:
+        return view
+    field, sigma = fit_field(ties, depth, view)
+    return dataclasses.replace(view, field=field, relative_sigma=sigma)
+
+
 def _as_json(views: Mapping[str, ViewScale], metric: MetricScale, levelled: SE3, trusted: bool) -> dict[str, object]:
     return {
         "schema": SCHEMA,
@@ -61,6 +73,7 @@ def _as_json(views: Mapping[str, ViewScale], metric: MetricScale, levelled: SE3,
             name: {
                 "factor": 1.0 if trusted else math.exp(view.log_scale) * metric.factor,
                 "measured": math.exp(view.log_scale) * metric.factor,
+                "field": list(view.field),
                 "relative_sigma": view.relative_sigma,
                 "ties": view.ties,
                 "inherited": view.inherited,
@@ -96,6 +109,7 @@ def _told(
         "source": metric.source,
         "tied_views": len(tied),
         "view_spread": round(spread, 4),
+        "fields": sum(bool(view.field) for view in views.values()),
     }
     if tied and trusted:
         facts["depth_against_ties"] = math.exp(-float(np.median(logs))) / metric.factor
@@ -114,7 +128,7 @@ def _points(scene: Scene, cameras: Mapping[str, Camera], world_from_cam: Mapping
     return np.concatenate(chunks)
 
 
-def aligned_depth(scene: Scene, name: str, view: Mapping[str, float]) -> Array:
+def aligned_depth(scene: Scene, name: str, view: Mapping[str, Any]) -> Array:
     """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it.
 
     Args:
@@ -122,10 +136,11 @@ def aligned_depth(scene: Scene, name: str, view: Mapping[str, float]) -> Array:
         name: of the photo.
         view: its entry in `view_scales`.
     """
-    return (load_array(scene.depth_path(name)) * np.float32(view["factor"])).astype(np.float32)
+    depth = load_array(scene.depth_path(name))
+    return (depth * field_factor(depth, tuple(view["field"])) * np.float32(view["factor"])).astype(np.float32)
 
 
-def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, float], *, sensor: bool) -> Array:
+def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, Any], *, sensor: bool) -> Array:
     """(H, W) float32 [m]: the doubt of `aligned_depth`: the model's own, a sensor's, or the spread about the ties."""
     path = scene.sigma_path(name)
     if path.exists():
@@ -133,7 +148,7 @@ def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, fl
     return default_sigma(aligned, sensor=sensor, relative=view["relative_sigma"] or NETWORK_RELATIVE)
 
 
-def view_scales(scene: Scene) -> dict[str, dict[str, float]]:
-    """What was fitted to each view: factor [metres per metre predicted], relative_sigma, ties."""
-    views: dict[str, dict[str, float]] = read_json(scene.file("scales.json"))["views"]
+def view_scales(scene: Scene) -> dict[str, dict[str, Any]]:
+    """What was fitted to each view: factor [metres per metre predicted], field, relative_sigma, ties."""
+    views: dict[str, dict[str, Any]] = read_json(scene.file("scales.json"))["views"]
     return views

@@ -49,7 +49,7 @@ def test_ties_on_depth_edges_and_holes_are_left_out() -> None:
     depth[:, 80:] *= 1.5
     depth[60:, :] = 0
     uv = np.array([[79.0, 10], [80, 10], [40, 10], [120, 10], [40, 59], [40, 90], [159, 0]])
-    ratios, weights = log_ratios(Ties(uv, np.full(7, 3.0), np.arange(1.0, 8.0)), depth)
+    ratios, weights, _ = log_ratios(Ties(uv, np.full(7, 3.0), np.arange(1.0, 8.0)), depth)
     assert weights == pytest.approx([3, 4, 7])
     assert ratios[0] == pytest.approx(np.log(3 / depth[10, 40]))
 
