@@ -9,13 +9,12 @@ import trimesh
 from synthetic import plane_frames, room_frames
 
 from recon3d.errors import InputError
+from recon3d.formats.colmap_camera import calibration_from_colmap, colmap_params
 from recon3d.formats.glb import write_glb
 from recon3d.formats.pose_file import read_poses
 from recon3d.fusion.plan import plan_fusion
 from recon3d.fusion.tsdf import fuse
-from recon3d.geometry import SE3, Camera, Frame, Mesh
-from recon3d.poses.colmap_camera import calibration_from_colmap, colmap_params
-from recon3d.geometry import Calibration
+from recon3d.geometry import SE3, Calibration, Camera, Frame, Mesh
 from recon3d.scale.level import level
 from recon3d.settings import FuseSettings
 

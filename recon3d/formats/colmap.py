@@ -6,31 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon3d.errors import InputError
+from recon3d.formats.colmap_camera import MODEL_IDS, MODELS, calibration_from_colmap
 from recon3d.formats.untrusted import floats, naming, pose_numbers, read_bytes, read_text
-from recon3d.geometry.camera import Calibration, Camera
+from recon3d.geometry.camera import Calibration
 from recon3d.geometry.se3 import SE3
 
-MODELS: dict[str, tuple[str, str]] = {
-    "SIMPLE_PINHOLE": ("pinhole", "f cx cy"),
-    "PINHOLE": ("pinhole", "fx fy cx cy"),
-    "SIMPLE_RADIAL": ("opencv", "f cx cy k1"),
-    "RADIAL": ("opencv", "f cx cy k1 k2"),
-    "OPENCV": ("opencv", "fx fy cx cy k1 k2 p1 p2"),
-    "OPENCV_FISHEYE": ("fisheye", "fx fy cx cy k1 k2 k3 k4"),
-    "FULL_OPENCV": ("opencv", "fx fy cx cy k1 k2 p1 p2 k3 k4 k5 k6"),
-    "SIMPLE_RADIAL_FISHEYE": ("fisheye", "f cx cy k1"),
-    "RADIAL_FISHEYE": ("fisheye", "f cx cy k1 k2"),
-}
-"""COLMAP's camera models: ours, and what their parameters are called."""
-
-MODEL_IDS = {
-    **{0: "SIMPLE_PINHOLE", 1: "PINHOLE", 2: "SIMPLE_RADIAL", 3: "RADIAL", 4: "OPENCV", 5: "OPENCV_FISHEYE"},
-    **{6: "FULL_OPENCV", 8: "SIMPLE_RADIAL_FISHEYE", 9: "RADIAL_FISHEYE"},
-}
-"""What binary files call them."""
-
-DISTORTION = {"pinhole": "", "opencv": "k1 k2 p1 p2", "fisheye": "k1 k2 k3 k4"}
-FULL_DISTORTION = "k1 k2 p1 p2 k3 k4 k5 k6"
 FOLDERS = (".", "sparse/0", "sparse", "colmap/sparse/0", "colmap/sparse", "colmap")
 """Where a model is looked for, beside other numbers under sparse."""
 MAX_BYTES = 8 * 2**30
@@ -120,7 +100,8 @@ def read_colmap(folder: Path) -> ColmapModel:
             )
         if image.camera_id not in calibrations:
             with naming(f"{cameras_path}: camera {image.camera_id}"):
-                calibrations[image.camera_id] = _calibration(*raw[image.camera_id])
+                model, width, height, params = raw[image.camera_id]
+                calibrations[image.camera_id] = calibration_from_colmap(model, params, width, height)
     return ColmapModel(calibrations, images, (cameras_path, images_path))
 
 
@@ -137,25 +118,6 @@ def _read_images(folder: Path) -> tuple[Path, tuple[ColmapImage, ...]]:
             raise InputError(f"{path}: image {image.name} is there twice, wanted names once")
         names.add(image.name)
     return path, images
-
-
-def _calibration(model: str, width: int, height: int, params: list[float]) -> Calibration:
-    """A camera of COLMAP as ours."""
-    if model not in MODELS:
-        raise InputError(
-            f"got model {model}, wanted one of {', '.join(MODELS)}; undistort the photos with COLMAP first"
-        )
-    ours, names = MODELS[model]
-    keys = names.split()
-    if len(params) != len(keys):
-        raise InputError(f"got {len(params)} parameters for model {model}, wanted {len(keys)} ({names})")
-    values = dict(zip(keys, params, strict=True))
-    fx, fy = values.get("fx", values.get("f", 0.0)), values.get("fy", values.get("f", 0.0))
-    if not (1 <= width <= 2**20 and 1 <= height <= 2**20):
-        raise InputError(f"got an image of {width} x {height} px, wanted 1 to {2**20} px a side")
-    camera = Camera(width, height, fx, fy, values["cx"] - 0.5, values["cy"] - 0.5)
-    order = FULL_DISTORTION if "k6" in values else DISTORTION[ours]
-    return Calibration(camera, ours, tuple(values.get(key, 0.0) for key in order.split()), source="COLMAP")
 
 
 def _image(name: str, camera_id: int, quat_wxyz: list[float], t: list[float]) -> ColmapImage:

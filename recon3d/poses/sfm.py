@@ -16,8 +16,8 @@ from typing import Any
 from PIL import Image
 
 from recon3d.errors import InputError, StageError
+from recon3d.formats.colmap_camera import colmap_params, colmap_start
 from recon3d.geometry import SE3, Calibration
-from recon3d.poses.colmap_camera import colmap_params, colmap_start
 from recon3d.poses.pairs import pairs_by_pose
 from recon3d.progress import Report, silent
 from recon3d.settings import PosesSettings

@@ -9,9 +9,9 @@ import numpy as np
 import pycolmap
 
 from recon3d.errors import StageError
+from recon3d.formats.colmap_camera import CENTRE, calibration_from_colmap
 from recon3d.geometry import SE3, Calibration
 from recon3d.geometry.arrays import Array, checked
-from recon3d.poses.colmap_camera import CENTRE, calibration_from_colmap
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, RECORD
 
 FEW_FEATURES = 200

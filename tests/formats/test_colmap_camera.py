@@ -3,8 +3,8 @@ import pycolmap
 import pytest
 
 from recon3d.errors import InputError
+from recon3d.formats.colmap_camera import calibration_from_colmap, colmap_params, colmap_start
 from recon3d.geometry import Calibration, Camera
-from recon3d.poses.colmap_camera import calibration_from_colmap, colmap_params, colmap_start
 from recon3d.poses.sparse import drawn
 
 CAMERA = Camera(640, 480, 500, 510, 321.25, 238.5)
