@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from scipy.spatial import cKDTree
 
 ROOM = Path(__file__).resolve().parents[1] / "samples" / "room"
 PHOTOS = sorted(ROOM.glob("IMG_*.jpg"))
@@ -20,11 +19,18 @@ def world_from_cam(name: str) -> np.ndarray:
 
 
 def upright(name: str) -> np.ndarray:
-    return np.asarray(ImageOps.exif_transpose(Image.open(ROOM / f"{name}.jpg"))).astype(float)
+    with Image.open(ROOM / f"{name}.jpg") as photo:
+        return np.asarray(ImageOps.exif_transpose(photo)).astype(float)
 
 
 def depth(name: str) -> np.ndarray:
-    return np.asarray(Image.open(ROOM / "truth" / "depth" / f"{name}.png")) / 1000.0
+    with Image.open(ROOM / "truth" / "depth" / f"{name}.png") as millimetres:
+        return np.asarray(millimetres) / 1000.0
+
+
+def exif(photo: Path) -> Image.Exif:
+    with Image.open(photo) as opened:
+        return opened.getexif()
 
 
 def world_points(name: str, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -45,10 +51,9 @@ def read_mesh() -> tuple[np.ndarray, np.ndarray]:
     return vertices, rows["corners"]
 
 
-def distance_to_triangles(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Distance of points (N, 3) to the nearest of their K triangles (N, K, 3, 3)."""
-    a, b, c = np.moveaxis(triangles, 2, 0)
-    p = points[:, None]
+def distance_to_triangles(p: np.ndarray, triangles: np.ndarray) -> float:
+    """Distance of a point (3,) to the nearest of triangles (K, 3, 3); infinite for none."""
+    a, b, c = np.moveaxis(triangles, 1, 0)
     normal = np.cross(b - a, c - a)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
     edges = [(a, b), (b, c), (c, a)]
@@ -56,8 +61,8 @@ def distance_to_triangles(points: np.ndarray, triangles: np.ndarray) -> np.ndarr
     best = np.where(inside, np.abs(((p - a) * normal).sum(-1)), np.inf)
     for s, t in edges:
         along = ((p - s) * (t - s)).sum(-1) / np.maximum(((t - s) ** 2).sum(-1), 1e-12)
-        best = np.minimum(best, np.linalg.norm(p - s - np.clip(along, 0, 1)[..., None] * (t - s), axis=-1))
-    return best.min(1)
+        best = np.minimum(best, np.linalg.norm(p - s - np.clip(along, 0, 1)[:, None] * (t - s), axis=-1))
+    return float(best.min(initial=np.inf))
 
 
 def test_every_photo_has_a_pose_and_a_depth_map():
@@ -73,7 +78,7 @@ def test_the_set_is_small():
 def test_exif_focal_length_is_the_true_one():
     diagonal = np.hypot(CAMERA["width"], CAMERA["height"])
     for photo in PHOTOS:
-        tags = Image.open(photo).getexif()
+        tags = exif(photo)
         assert tags[0x010F]
         assert tags[0x0110]
         details = tags.get_ifd(0x8769)
@@ -82,7 +87,7 @@ def test_exif_focal_length_is_the_true_one():
 
 
 def test_four_photos_are_stored_turned_and_all_are_upright_after():
-    turns = sorted(Image.open(photo).getexif()[0x0112] for photo in PHOTOS)
+    turns = sorted(exif(photo)[0x0112] for photo in PHOTOS)
     assert [turn for turn in turns if turn != 1] == [3, 6, 6, 8]
     for name in NAMES:
         assert upright(name).shape == (*depth(name).shape, 3) == (CAMERA["height"], CAMERA["width"], 3)
@@ -122,7 +127,7 @@ def test_a_photo_warped_to_its_neighbour_has_its_colours(k: int):
     u = np.rint(CAMERA["fx"] * local[:, 0] / local[:, 2] + CAMERA["cx"]).astype(int)
     v = np.rint(CAMERA["fy"] * local[:, 1] / local[:, 2] + CAMERA["cy"]).astype(int)
     inside = (u >= 0) & (u < CAMERA["width"]) & (v >= 0) & (v < CAMERA["height"])
-    assert inside.mean() > 0.6
+    assert inside.mean() > 0.55
     u, v = u[inside], v[inside]
     met = np.abs(depth(other)[v, u] - local[inside, 2]) < 0.01
     assert met.mean() > 0.7  # the rest is hidden, or at an edge
@@ -133,9 +138,24 @@ def test_a_photo_warped_to_its_neighbour_has_its_colours(k: int):
 def test_depth_lies_on_the_surface():
     vertices, corners = read_mesh()
     triangles = vertices[corners]
-    tree = cKDTree(triangles.mean(1))
-    points = np.concatenate([world_points(name, 64)[0] for name in NAMES])
-    _, nearest = tree.query(points, k=24)
-    distance = distance_to_triangles(points, triangles[nearest])
+    low, high = triangles.min(1) - 0.01, triangles.max(1) + 0.01
+    points = np.concatenate([world_points(name, 64)[0] for name in NAMES])[::9]
+    distance = np.array([distance_to_triangles(p, triangles[np.all((low < p) & (p < high), axis=1)]) for p in points])
+    assert len(points) > 500
     assert np.median(distance) < 0.001
-    assert np.mean(distance < 0.01) > 0.95  # leaves and the like are cut at the edge of what is seen
+    assert np.mean(distance < 0.01) > 0.97  # leaves and the like are cut at the edge of what is seen
+
+
+def test_the_surface_is_nowhere_but_where_the_photos_see_it():
+    vertices, corners = read_mesh()
+    centres = vertices[corners].mean(1)[::50]
+    seen = np.zeros(len(centres), bool)
+    for name in NAMES:
+        pose, z = world_from_cam(name), depth(name)
+        local = (centres - pose[:3, 3]) @ pose[:3, :3]
+        ahead = np.maximum(local[:, 2], 0.1)
+        u = np.rint(CAMERA["fx"] * local[:, 0] / ahead + CAMERA["cx"]).astype(int)
+        v = np.rint(CAMERA["fy"] * local[:, 1] / ahead + CAMERA["cy"]).astype(int)
+        inside = (local[:, 2] > 0.1) & (u >= 0) & (u < CAMERA["width"]) & (v >= 0) & (v < CAMERA["height"])
+        seen[inside] |= np.abs(z[v[inside], u[inside]] - local[inside, 2]) < 0.01
+    assert seen.mean() > 0.95

@@ -16,6 +16,7 @@ from recon3d.depth.model import DepthModel
 from recon3d.geometry import Camera
 from train_demo.augment import photograph
 from train_demo.sheet import coloured
+from train_demo.textures import make_library
 from train_demo.views import examples
 
 HELD_OUT_SEED = 7  # training seeds start at cache.FIRST_SEED
@@ -24,9 +25,10 @@ Example = tuple[str, NDArray[np.uint8], NDArray[np.float32], Camera]
 
 def held_out(rooms: int = 40, views: int = 5, seed: int = HELD_OUT_SEED) -> Iterator[Example]:
     """Photos of rooms that training has not seen, with camera effects; one in five rooms is upright."""
+    library = make_library(np.random.default_rng(seed))
     for portrait, count in ((False, rooms - rooms // 5), (True, rooms // 5)):
         rng = np.random.default_rng(seed + portrait)
-        for k, (image, depth, focal) in enumerate(examples(seed + portrait, count * views, views, portrait)):
+        for k, (image, depth, focal) in enumerate(examples(seed + portrait, count * views, views, portrait, library)):
             h, w = depth.shape
             camera = Camera(w, h, focal, focal, (w - 1) / 2, (h - 1) / 2)
             yield f"{'upright' if portrait else 'wide'}-{k}", photograph(rng, image), depth, camera
