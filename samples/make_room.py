@@ -1,7 +1,7 @@
 """Makes the photo set samples/room with its truth, from nothing; run it again to go on where it stopped.
 
 .venv-bpy/bin/python samples/make_room.py
-.venv-bpy/bin/python samples/make_room.py --draft /tmp/draft --only 0 7 14 21
+.venv-bpy/bin/python samples/make_room.py --draft draft --only 0 7 14 21
 """
 
 import argparse
