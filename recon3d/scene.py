@@ -234,9 +234,12 @@ class Scene:
         write_json(self._manifest_path, manifest)
 
     def forget(self, stage: str) -> None:
-        """Makes a stage stale, so that it is done again."""
+        """Makes a stage stale, and those that build on it, so that they are done again."""
         manifest = self.manifest()
-        manifest["stages"].pop(stage, None)
+        stale = {stage}
+        for name, upstream in UPSTREAM.items():  # in the order of the stages
+            stale |= {name} if upstream in stale else set()
+        manifest["stages"] = {name: entry for name, entry in manifest["stages"].items() if name not in stale}
         write_json(self._manifest_path, manifest)
 
     # What it holds

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recon3d.errors import InputError, StageError
-from recon3d.scene import Scene, load_array, replacing, save_array, write_json
+from recon3d.scene import OUTPUTS, Scene, load_array, replacing, save_array, write_json
 from recon3d.signals import Signal
 
 
@@ -67,6 +67,14 @@ def test_the_same_key_keeps_what_is_there(scene):
     save_array(scene.depth_path("a"), np.ones((2, 2), np.float32))
     scene.start("depth", "k1", {})
     assert scene.depth_path("a").exists()
+
+
+def test_a_forgotten_stage_takes_those_after_it_along(scene):
+    for stage in ("init", "poses", "depth", "scale", "refine", "cloud", "fuse"):
+        scene.start(stage, "k", {})
+        scene.finish(stage, {}, [])
+    scene.forget("refine")
+    assert [stage for stage in OUTPUTS if scene.is_done(stage)] == ["init", "poses", "depth", "scale"]
 
 
 def test_crash_in_the_deletion_does_not_mix(scene, monkeypatch):

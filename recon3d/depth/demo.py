@@ -119,7 +119,7 @@ def network_size(width: int, height: int) -> tuple[int, int]:
     return (sides[0], sides[1]) if aspect >= 1 else (sides[1], sides[0])
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class DemoModel:
     """The demo network as a `DepthModel`.
 

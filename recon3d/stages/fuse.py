@@ -8,6 +8,7 @@ from recon3d.fusion.plan import plan_fusion
 from recon3d.fusion.single_view import single_view_mesh
 from recon3d.fusion.tsdf import fuse as fuse_frames
 from recon3d.scene import Scene, replacing
+from recon3d.signals import Signal
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
@@ -28,10 +29,14 @@ def fuse(scene: Scene, job: Job) -> Outcome:
 
 def _work(scene: Scene, job: Job) -> Found:
     settings = job.settings.fuse
+    signals = []
     if len(scene.names()) == 1:
         mesh, how = single_view_mesh(next(frames(scene)), job.settings.refine), ["single view, cut at depth edges"]
     else:
         plan = plan_fusion(frames(scene), settings)
+        if plan.truncation < plan.noise_m:
+            text = f"truncation {plan.truncation:.3g} m, and depths are off by {plan.noise_m:.3g} m"
+            signals.append(Signal("TRUNC_LT_RESIDUAL", text))
         mesh, how = fuse_frames(frames(scene), plan, job.device, job.report), list(plan.reasons)
     mesh = in_order(clean(mesh, settings.min_component))
     with replacing(scene.file("mesh.ply")) as temporary:
@@ -46,4 +51,4 @@ def _work(scene: Scene, job: Job) -> Found:
         "plan": how,
     }
     across = " x ".join(f"{side:.2f}" for side in size)
-    return f"{len(mesh.triangles)} triangles, {across} m; {'; '.join(how)}", facts, []
+    return f"{len(mesh.triangles)} triangles, {across} m; {'; '.join(how)}", facts, signals

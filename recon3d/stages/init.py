@@ -75,7 +75,8 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
         signals.append(Signal("GUESSED_FOV", f"the field of view of {len(guessed)} photos is a guess: {fov}", guessed))
     origins = sorted({calibration.source for calibration in calibrations.values()})
     skipped = len(sources) - len(calibrations)
-    line = f"{len(calibrations)} photos ({capture.format}), camera from {' and '.join(origins)}"
+    plural = "s" if len(calibrations) > 1 else ""
+    line = f"{len(calibrations)} photo{plural} ({capture.format}), camera from {' and '.join(origins)}"
     line += f", {skipped} skipped" if skipped else ""
     facts = {"photos": len(calibrations), "skipped": skipped, "format": capture.format, "cameras": origins}
     return line, facts, signals

@@ -16,7 +16,7 @@ from recon3d.scale.field import field_factor, fit_field
 from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
 from recon3d.scale.per_view import ViewScale, fit_view, inherit
-from recon3d.scale.ties import Ties, ties_of
+from recon3d.scale.ties import Ties, ray_angles, ties_of
 from recon3d.scene import SCHEMA, Scene, load_array, poses_as_json, poses_from_json, read_json, write_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
@@ -44,6 +44,8 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     views = inherit(fits, list(cameras))
     tied = {name: view for name, view in views.items() if not view.inherited}
     metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor)
+    if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
+        metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
     world_from_cam = {name: pose.scaled(metric.factor) for name, pose in sparse_poses.items()}
     levelled_from_world = SE3.identity()
     if settings.level and not given:
@@ -52,7 +54,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     write_json(scene.file("scales.json"), _as_json(views, metric, levelled_from_world, trusted))
     poses = {name: levelled_from_world @ pose for name, pose in world_from_cam.items()}
     write_json(scene.file("poses.json"), poses_as_json(poses))
-    return _told(views, tied, metric, sparse, given and not metric_poses, trusted)
+    return _told(views, tied, metric, sparse, job, trusted)
 
 
 def _fit(ties: Ties, depth: Array, job: Job, trusted: bool) -> ViewScale:
@@ -88,7 +90,7 @@ def _told(
     tied: Mapping[str, ViewScale],
     metric: MetricScale,
     sparse: Sparse | None,
-    unknown_unit: bool,
+    job: Job,
     trusted: bool,
 ) -> Found:
     """The line, the facts and the signals of the scales."""
@@ -101,8 +103,13 @@ def _told(
     if spread > SPREAD_LIMIT and not trusted:
         text = f"the depth scale varies by {100 * spread:.0f} % from view to view"
         signals.append(Signal("SCALE_SPREAD", text))
-    if unknown_unit and not tied:
-        signals.append(Signal("UNKNOWN_SCALE", "the given poses have no known unit and there are no ties to depth"))
+    if metric.source == "none":
+        signals.append(Signal("UNKNOWN_SCALE", "the poses have no known unit and no view is tied to its depth"))
+    if sparse and len(sparse.points):
+        angle_deg = float(np.degrees(np.median(ray_angles(sparse, sparse.obs_photo, sparse.obs_point))))
+        if angle_deg < job.settings.scale.min_angle_deg:
+            text = f"the rays to a typical point differ by {angle_deg:.2f} degrees only: distances are unsure"
+            signals.append(Signal("LOW_PARALLAX", text))
     facts = {
         "factor": metric.factor,
         "relative_sigma": metric.relative_sigma,
@@ -141,11 +148,21 @@ def aligned_depth(scene: Scene, name: str, view: Mapping[str, Any]) -> Array:
 
 
 def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, Any], *, sensor: bool) -> Array:
-    """(H, W) float32 [m]: the doubt of `aligned_depth`: the model's own, a sensor's, or the spread about the ties."""
+    """(H, W) float32 [m]: the doubt of `aligned_depth`.
+
+    Where the view has ties, their spread says how large a network's doubt is on average: the model's own sigma holds
+    the doubt about the scale too, which the ties took away. The model's sigma still says where it is larger.
+    """
+    relative = view["relative_sigma"] or NETWORK_RELATIVE
     path = scene.sigma_path(name)
-    if path.exists():
-        return (load_array(path) * np.float32(view["factor"])).astype(np.float32)
-    return default_sigma(aligned, sensor=sensor, relative=view["relative_sigma"] or NETWORK_RELATIVE)
+    if not path.exists():
+        return default_sigma(aligned, sensor=sensor, relative=relative)
+    sigma, depth = load_array(path), load_array(scene.depth_path(name))
+    valid = (depth > 0) & (sigma > 0)
+    if view["relative_sigma"] and valid.any():
+        sigma = sigma * np.float32(relative / np.median(sigma[valid] / depth[valid]))
+    ratio = np.divide(sigma, depth, out=np.zeros_like(depth), where=depth > 0)
+    return (ratio * aligned).astype(np.float32)
 
 
 def view_scales(scene: Scene) -> dict[str, dict[str, Any]]:
