@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from recon3d.progress import Report
 
 
 @contextmanager
 def bars() -> Iterator[Report]:
-    """Progress bars on stderr with rate and time left; nothing where stderr is not a terminal."""
+    """Progress bars on stderr with rate and time left, one at a time; nothing where stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -21,15 +20,22 @@ def bars() -> Iterator[Report]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks: dict[str, Any] = {}
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
-        def report(title: str, done: int, total: int) -> None:
-            if title not in tasks or done == 0:
-                for task in tasks.values():
-                    progress.update(task, visible=False)
-                tasks[title] = progress.add_task(title, total=total, rate="")
-            speed = progress.tasks[progress.task_ids.index(tasks[title])].speed
-            progress.update(tasks[title], completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
+    def report(title: str, done: int, total: int) -> None:
+        task = next((task for task in progress.tasks if task.description == title), None)
+        if task is None:
+            for old in progress.task_ids:
+                progress.remove_task(old)
+            progress.add_task(title, total=total, rate="")
+            progress.start()
+            task = progress.tasks[0]
+        progress.update(task.id, completed=done, total=total, rate=f"{task.speed:.1f}/s" if task.speed else "")
+        if done >= total:  # gone before the stage's line is printed, which would else be glued to it
+            progress.stop()
+            progress.remove_task(task.id)
 
+    try:
         yield report
+    finally:
+        progress.stop()
