@@ -23,8 +23,14 @@ class PhotosSettings:
     """Photos above this size are refused before they are decoded [megapixels]."""
     fov_deg: float = 60.0
     """Field of view across the longer side that is guessed where nothing is known [degrees]."""
+    video_frames: int = 100
+    """At most this many frames of a video are kept."""
+    video_interval_s: float | None = None
+    """Frames of a video are at least about this far apart in time [s]; None = apart by motion alone."""
+    undistort: str = "same"
+    """What undistorted photos show: same (K as it is), inside (no black borders) or all (every pixel of the photo)."""
     camera: str | None = None
-    """Camera file for all photos: JSON of ours or a 3x3 K as text."""
+    """Camera file for all photos: our JSON, OpenCV, ROS, Kalibr, COLMAP, nerfstudio, or a 3x3 K as text."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class PosesSettings:
     """Above it: the most similar photos by a global descriptor that each photo is matched with."""
     neighbours: int = 6
     """Above it: photos before and after each photo in capture order that it is matched with."""
+    calibrate_lens: bool = True
+    """Structure from motion may find a radial distortion of lenses that are not calibrated; off = pinholes."""
     features: int = 8192
     """SIFT features kept per photo."""
     seed: int = 0

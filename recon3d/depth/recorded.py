@@ -16,7 +16,7 @@ def fitted(depth: Array, calibration: Calibration, camera: Camera, where: str) -
 
     Args:
         depth: (H', W') float32 [m], of any size with the photo's shape.
-        calibration: of the photo, at the working size.
+        calibration: the lens that the photo was undistorted by, at the working size.
         camera: of the undistorted image.
         where: the map's file, for errors.
 
@@ -33,7 +33,7 @@ def fitted(depth: Array, calibration: Calibration, camera: Camera, where: str) -
     if not calibration.is_pinhole:
         from recon3d.photos.undistort import distort_pixels
 
-        pixels = distort_pixels(np.stack([u.ravel(), v.ravel()], axis=-1), calibration)
+        pixels = distort_pixels(np.stack([u.ravel(), v.ravel()], axis=-1), calibration, camera)
         u, v = pixels[:, 0].reshape(u.shape), pixels[:, 1].reshape(v.shape)
     u = (u + 0.5) * width / camera.width - 0.5
     v = (v + 0.5) * height / camera.height - 0.5

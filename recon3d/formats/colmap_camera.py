@@ -78,7 +78,13 @@ def colmap_params(calibration: Calibration) -> tuple[str, list[float]]:
     return "FULL_OPENCV", [*pinhole, *calibration.distortion, *[0.0] * (8 - len(calibration.distortion))]
 
 
-def colmap_start(calibration: Calibration) -> tuple[str, list[float]]:
-    """COLMAP's model name and parameters where structure from motion is to find focal length and distortion."""
+def colmap_start(calibration: Calibration, *, lens: bool = True) -> tuple[str, list[float]]:
+    """COLMAP's model name and parameters where structure from motion is to find the focal length.
+
+    Args:
+        calibration: where the search starts.
+        lens: whether one radial coefficient is to be found as well.
+    """
     camera = calibration.camera
-    return "SIMPLE_RADIAL", [(camera.fx + camera.fy) / 2, camera.cx + CENTRE, camera.cy + CENTRE, 0.0]
+    start = [(camera.fx + camera.fy) / 2, camera.cx + CENTRE, camera.cy + CENTRE]
+    return ("SIMPLE_RADIAL", [*start, 0.0]) if lens else ("SIMPLE_PINHOLE", start)

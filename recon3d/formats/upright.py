@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recon3d.geometry.camera import Calibration, Camera
+from recon3d.geometry.camera import Calibration
 from recon3d.geometry.se3 import SE3
 
 ORIENTATION_TAG = 0x0112
@@ -72,11 +72,9 @@ def upright_calibration(calibration: Calibration, quarter_turns: int) -> Calibra
 
     Pixel (u, v) goes to (height - 1 - v, u) in each quarter turn, and the tangential (p1, p2) to (p2, -p1).
     """
-    camera, distortion = calibration.camera, calibration.distortion
-    for _ in range(quarter_turns):
-        cx, cy = camera.height - 1 - camera.cy, camera.cx
-        camera = Camera(camera.height, camera.width, camera.fy, camera.fx, cx, cy)
-        if calibration.model == "opencv":
+    camera, distortion = calibration.camera.rotated(quarter_turns), calibration.distortion
+    if calibration.model == "opencv":
+        for _ in range(quarter_turns):
             k1, k2, p1, p2, *rest = distortion
             distortion = (k1, k2, p2, -p1, *rest)
     return Calibration(camera, calibration.model, distortion, calibration.rms_px, calibration.source)

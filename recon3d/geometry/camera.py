@@ -91,6 +91,30 @@ class Camera:
             float(np.clip((self.cy + 0.5) * sy - 0.5, 0, height - 1)),
         )
 
+    def cropped(self, left: int, top: int, width: int, height: int) -> "Camera":
+        """The camera of the part of the image that begins at pixel (left, top): c maps to c - (left, top).
+
+        No half pixel comes in: whole pixels are cut off, and their centres are at integers.
+
+        Raises:
+            InputError: the part reaches out of the image, or leaves out the principal point.
+        """
+        inside = left >= 0 and top >= 0 and left + width <= self.width and top + height <= self.height
+        if not (inside and width >= 1 and height >= 1):
+            raise InputError(
+                f"crop: got {width} x {height} px at ({left}, {top}) of an image of {self.width} x {self.height} px, "
+                "wanted a part of it"
+            )
+        return Camera(width, height, self.fx, self.fy, self.cx - left, self.cy - top)
+
+    def rotated(self, quarter_turns: int) -> "Camera":
+        """The camera of the image turned clockwise: in each quarter turn (u, v) goes to (height - 1 - v, u)."""
+        camera = self
+        for _ in range(quarter_turns % 4):
+            cx, cy = camera.height - 1 - camera.cy, camera.cx
+            camera = Camera(camera.height, camera.width, camera.fy, camera.fx, cx, cy)
+        return camera
+
     def rays(self) -> Array:
         """(H, W, 3) float32: for each pixel the point on its ray at z = 1 m, in the camera frame."""
         rays = np.empty((self.height, self.width, 3), np.float32)

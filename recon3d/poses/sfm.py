@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +42,23 @@ def reconstruct(
     folder: Path,
     settings: PosesSettings,
     *,
+    groups: Mapping[str, str] | None = None,
     given: dict[str, SE3] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     report: Report = silent,
 ) -> Path:
     """Finds poses and points of the photos, or only the points where poses are given.
 
-    Photos of one size and calibration share a camera (`settings.one_camera`). Calibrations from EXIF or a guess start
-    a search for focal length and one radial coefficient; any other is kept as it is, as all are with given poses.
+    Photos of one size, calibration and group share a camera (`settings.one_camera`). Calibrations from EXIF or a guess
+    start a search for focal length and one radial coefficient (`settings.calibrate_lens`); any other is kept as it is,
+    as all are with given poses.
 
     Args:
         photos: file of each photo, in capture order; features don't look at EXIF, so the files must be upright.
         calibrations: of the photos as the files are, keyed alike.
         folder: takes the model (binary COLMAP files), the database and a record; made where missing.
         settings: of the poses stage.
+        groups: a text per photo, such as make and model: cameras that are to be found are shared only within one.
         given: poses that are kept to the last digit; photos without one are left out of the model.
         pairs: photos to match; None = all pairs of a small set, neighbours and look-alikes of a large one, or
             neighbours by pose where poses are given.
@@ -75,7 +78,7 @@ def reconstruct(
     if given is not None:
         given = {name: given[name] for name in photos if name in given}
         pairs = pairs_by_pose(given) if pairs is None else pairs
-    record = _record(photos, calibrations, settings, pairs, refine=given is None)
+    record = _record(photos, calibrations, groups or {}, settings, pairs, refine=given is None)
     _claim(folder, record)
     with tempfile.TemporaryDirectory(prefix=".tmp-sfm-", dir=folder) as scratch_name:
         scratch = Path(scratch_name)
@@ -109,22 +112,26 @@ def _check(photos: dict[str, Path], calibrations: dict[str, Calibration]) -> Non
 def _record(
     photos: dict[str, Path],
     calibrations: dict[str, Calibration],
+    groups: Mapping[str, str],
     settings: PosesSettings,
     pairs: Sequence[tuple[str, str]] | None,
     *,
     refine: bool,
 ) -> dict[str, Any]:
-    """All that the features and matches depend on; photos that share a calibration share a camera."""
+    """All that the features and matches depend on; photos that share a calibration and a group share a camera."""
     cameras: list[dict[str, Any]] = []
-    shared: dict[Calibration, int] = {}
+    shared: dict[tuple[Calibration, str], int] = {}
     images = []
     for i, (name, path) in enumerate(photos.items()):
         calibration = calibrations[name]
-        number = shared.get(calibration, len(cameras)) if settings.one_camera else len(cameras)
+        refined = refine and calibration.source in REFINED_SOURCES
+        # Two makes of camera with the same guess are two cameras; a known calibration says itself what it is of.
+        key = (calibration, groups.get(name, "") if refined else "")
+        number = shared.get(key, len(cameras)) if settings.one_camera else len(cameras)
         if number == len(cameras):
-            shared[calibration] = number
-            refined = refine and calibration.source in REFINED_SOURCES
-            model, params = colmap_start(calibration) if refined else colmap_params(calibration)
+            shared[key] = number
+            start = colmap_start(calibration, lens=settings.calibrate_lens)
+            model, params = start if refined else colmap_params(calibration)
             cameras.append(
                 {
                     "model": model,

@@ -17,6 +17,7 @@ from recon3d.progress import each
 from recon3d.scene import Scene, digest, load_array, read_json, save_array
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+from recon3d.stages.poses import lenses
 
 VERSION = 1
 
@@ -38,12 +39,23 @@ def depth(scene: Scene, job: Job) -> Outcome:
         InputError: the model is not at hand, or maps are missing or don't fit.
         StageError: no photo has any valid depth.
     """
-    name, version = _source(job)
-    key = stage_key("depth", VERSION, job.settings, [name, version], scene)
-    return run_stage(scene, "depth", key, job, lambda: _work(scene, name, job))
+    try:
+        name, version = _source(job)
+    except InputError:
+        # Weights that are no longer at hand aren't needed where their depth is: the scene may have moved here.
+        made_by = scene.facts("depth")
+        name, version = str(made_by.get("model")), str(made_by.get("version"))
+        if job.force or not scene.is_done("depth", _key(scene, name, version, job)):
+            raise
+    key = _key(scene, name, version, job)
+    return run_stage(scene, "depth", key, job, lambda: _work(scene, name, version, job))
 
 
-def _work(scene: Scene, source: str, job: Job) -> Found:
+def _key(scene: Scene, name: str, version: str, job: Job) -> str:
+    return stage_key("depth", VERSION, job.settings, [name, version], scene)
+
+
+def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
     cameras, limit_m = scene.cameras(), job.settings.depth.max_depth_m
     todo = [name for name in cameras if not scene.depth_path(name).exists()]
     if todo:
@@ -67,7 +79,7 @@ def _work(scene: Scene, source: str, job: Job) -> Found:
         [Signal("OUT_OF_RANGE", f"{len(empty)} of {len(cameras)} photos have no valid depth", empty)] if empty else []
     )
     share = float(np.mean(list(valid.values())))
-    facts = {"photos": len(cameras), "model": source, "valid_share": round(share, 4)}
+    facts = {"photos": len(cameras), "model": source, "version": version, "valid_share": round(share, 4)}
     return f"{len(cameras)} depth maps from {source}, {100 * share:.0f} % of the pixels valid", facts, signals
 
 
@@ -110,7 +122,7 @@ def _from_maps(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict
             f"no depth map for {len(missing)} of {len(cameras)} photos ({', '.join(missing[:3])}, …); "
             "leave these photos out, or choose a network with --model"
         )
-    calibrations = scene.calibrations()
+    calibrations = lenses(scene)
 
     def predict(name: str) -> DepthPrediction:
         values = read_depth(maps[name], unit_m=unit_m)

@@ -11,16 +11,18 @@ from recon3d.errors import InputError
 from recon3d.formats.camera_file import calibration_as_json, calibration_for, read_camera
 from recon3d.formats.capture import Capture, read_capture
 from recon3d.geometry import Calibration, Camera
-from recon3d.photos.exif import calibration_from_exif
+from recon3d.photos.exif import Exif, calibration_from_exif
 from recon3d.photos.find import scene_names
-from recon3d.photos.read import read_photo
+from recon3d.photos.read import Photo, read_photo
+from recon3d.photos.undistort import KEPT
 from recon3d.photos.working import working_suffix, write_working
 from recon3d.progress import each
 from recon3d.scene import SCHEMA, Scene, digest, poses_as_json, replacing, write_json
+from recon3d.settings import PhotosSettings
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 1
+VERSION = 2
 
 Photos = str | Path | Sequence[str | Path]
 
@@ -37,6 +39,8 @@ def init(photos: Photos, root: str | Path, job: Job) -> Outcome:
         InputError: no photos, none readable, or the place holds something else.
     """
     settings = job.settings.photos
+    if settings.undistort not in KEPT:
+        raise InputError(f"photos.undistort: got {settings.undistort!r}, wanted one of {', '.join(KEPT)}")
     capture = read_capture(photos, settings.format)
     sources = scene_names(capture.photos)
     files = [*capture.photos, *capture.files, *([Path(settings.camera)] if settings.camera else [])]
@@ -47,14 +51,15 @@ def init(photos: Photos, root: str | Path, job: Job) -> Outcome:
 
 def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job) -> Found:
     results = _take_in(scene, sources, capture.calibrations, job)
-    calibrations = {name: value for name, value in results.items() if isinstance(value, Calibration)}
+    found = {name: value for name, value in results.items() if isinstance(value, _Known)}
+    calibrations = {name: value.calibration for name, value in found.items()}
     signals = [value for value in results.values() if isinstance(value, Signal)]
     if capture.absent:
         names = ", ".join(capture.absent[:5]) + (", …" if len(capture.absent) > 5 else "")
         signals.append(Signal("SKIPPED", f"{len(capture.absent)} photos that the capture lists are not there: {names}"))
     if not calibrations:
         raise InputError(f"none of {len(sources)} photos can be read; the first: {signals[0].message}")
-    data = {name: calibration_as_json(calibration) for name, calibration in calibrations.items()}
+    data = {name: calibration_as_json(value.calibration) | {"group": value.group} for name, value in found.items()}
     write_json(scene.file("calibration.json"), data)
     known = {name: path for name, path in sources.items() if name in calibrations}
     given = {name: capture.world_from_cam[path] for name, path in known.items() if path in capture.world_from_cam}
@@ -82,13 +87,21 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
     return line, facts, signals
 
 
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """What is known of the camera of a photo: its calibration at the working size, and whose it is."""
+
+    calibration: Calibration
+    group: str
+
+
 def _take_in(
     scene: Scene, sources: Mapping[str, Path], known: Mapping[Path, Calibration], job: Job
-) -> dict[str, Calibration | Signal]:
+) -> dict[str, _Known | Signal]:
     """Decodes photos in parallel and writes the working copies; a photo that can't be read becomes a signal."""
     settings = job.settings.photos
 
-    def one(name: str) -> Calibration | Signal:
+    def one(name: str) -> _Known | Signal:
         source = sources[name]
         try:
             photo = read_photo(source, max_megapixels=settings.max_megapixels, max_side=settings.max_side)
@@ -98,19 +111,31 @@ def _take_in(
         if not target.exists():
             with replacing(target) as temporary:
                 write_working(photo, source, temporary)
-        width, height = photo.size
-        if settings.camera:
-            calibration = calibration_for(
-                read_camera(Path(settings.camera), photo.size), width, height, f"{settings.camera} for {source}"
-            )
-        elif source in known:
-            calibration = calibration_for(known[source], width, height, f"the recorded camera of {source}")
-        else:
-            guess = Calibration(Camera.from_fov(width, height, math.radians(settings.fov_deg)))
-            calibration = calibration_from_exif(photo.exif, width, height) or guess
+        calibration = _calibration(source, photo, known, settings)
         rows, columns = photo.image.shape[:2]
-        return dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
+        calibration = dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
+        return _Known(calibration, _group(photo.exif))
 
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         results = each(pool.map(one, sources), "photos", job.report, len(sources))
         return dict(zip(sources, results, strict=True))
+
+
+def _calibration(
+    source: Path, photo: Photo, known: Mapping[Path, Calibration], settings: PhotosSettings
+) -> Calibration:
+    """The first that there is: the camera file, the capture's own, EXIF, a guess; for the photo at its full size."""
+    width, height = photo.size
+    if settings.camera:
+        calibration = read_camera(Path(settings.camera), photo.size)
+        return calibration_for(calibration, width, height, f"{settings.camera} for {source}")
+    if source in known:
+        return calibration_for(known[source], width, height, f"the recorded camera of {source}")
+    guess = Calibration(Camera.from_fov(width, height, math.radians(settings.fov_deg)))
+    return calibration_from_exif(photo.exif, width, height) or guess
+
+
+def _group(exif: Exif) -> str:
+    """Make, model and focal length: photos that differ in them are of different cameras, whatever else is known."""
+    focal = None if exif.focal_mm is None else f"{exif.focal_mm:g} mm"
+    return " | ".join(part for part in (exif.make, exif.model, focal) if part)

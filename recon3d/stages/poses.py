@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recon3d.formats.camera_file import calibration_as_json
+from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
 from recon3d.formats.pose_file import GivenPoses, read_poses
 from recon3d.geometry import SE3, Calibration
 from recon3d.photos.undistort import undistort
@@ -21,7 +21,7 @@ from recon3d.scene import Scene, digest, poses_as_json, poses_from_json, read_js
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 1
+VERSION = 2
 
 
 def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
@@ -58,7 +58,8 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     elif len(photos) == 1:
         world_from_cam, source, lost = {next(iter(photos)): SE3.identity()}, "one photo", {}
     else:
-        reconstruct(photos, calibrations, sparse_folder, job.settings.poses, report=job.report)
+        groups = _groups(scene)
+        reconstruct(photos, calibrations, sparse_folder, job.settings.poses, groups=groups, report=job.report)
         sparse = read_sparse(sparse_folder)
         world_from_cam = {name: sparse.world_from_cam[name] for name in photos if name in sparse.world_from_cam}
         calibrations, source = calibrations | sparse.calibrations, "structure from motion"
@@ -69,13 +70,26 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     metric = given.metric and bool(given.world_from_cam)
     data = poses_as_json(world_from_cam, "m" if metric else "1")
     write_json(sparse_folder / "poses.json", data | {"given": bool(given.world_from_cam), "metric": metric})
+    keep = job.settings.photos.undistort
     cameras = {
-        name: calibration_as_json(_undistorted(scene, name, photos[name], calibrations[name]))
+        name: calibration_as_json(_undistorted(scene, name, photos[name], calibrations[name], keep))
+        | {"lens": calibration_as_json(calibrations[name])}
         for name in each(list(world_from_cam), "undistort", job.report)
     }
     write_json(scene.file("cameras.json"), cameras)
     facts = {"registered": len(cameras), "photos": len(photos), "source": source}
     return f"{len(cameras)} of {len(photos)} photos have a pose ({source})", facts, signals
+
+
+def lenses(scene: Scene) -> dict[str, Calibration]:
+    """How the lens drew each registered photo: what was known, or found by structure from motion."""
+    path = scene.file("cameras.json")
+    return {name: calibration_from_json(data["lens"], f"{path}: {name}") for name, data in read_json(path).items()}
+
+
+def _groups(scene: Scene) -> dict[str, str]:
+    """Make, model and focal length of each photo's camera, as `init` found them; "" where it didn't."""
+    return {name: str(data.get("group", "")) for name, data in read_json(scene.file("calibration.json")).items()}
 
 
 def _given(scene: Scene, file: Path | None, names: list[str]) -> GivenPoses:
@@ -119,7 +133,7 @@ def _runs(names: list[str], count: int, length: int = 5) -> list[str]:
     return [names[i] for i in sorted({int(start) + k for start in starts for k in range(min(length, count))})]
 
 
-def _undistorted(scene: Scene, name: str, photo: Path, calibration: Calibration) -> Calibration:
+def _undistorted(scene: Scene, name: str, photo: Path, calibration: Calibration, keep: str) -> Calibration:
     """Writes images/NAME, and masks/NAME where undistortion left a border; returns the camera of it."""
     target = scene.file("images") / photo.name
     if calibration.is_pinhole:
@@ -130,7 +144,7 @@ def _undistorted(scene: Scene, name: str, photo: Path, calibration: Calibration)
                 except OSError:  # a file system without hard links
                     shutil.copyfile(photo, temporary)
         return dataclasses.replace(calibration, model="pinhole", distortion=())
-    image, camera, mask = undistort(load_working(photo), calibration)
+    image, camera, mask = undistort(load_working(photo), calibration, keep)
     if not target.exists():
         if mask is not None:
             with replacing(scene.file("masks") / f"{name}.png") as temporary:
