@@ -5,6 +5,8 @@ from typing import Any
 
 ADVICE = {
     "SKIPPED": "look at the files named; the other photos went on",
+    "BROKEN_VIDEO": "copy the video again from its source; the frames before the break went on",
+    "SPARSE_VIDEO": "raise photos.video_frames, or take a shorter or slower video",
     "GUESSED_FOV": "give the camera with --camera FILE, or use photos with EXIF; sizes depend on it",
     "LOW_PARALLAX": "move sideways between photos, not only turn",
     "UNREGISTERED": "take more photos between these and their neighbours, with at least 60 % overlap",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from recon3d.errors import InputError
-from recon3d.photos.sniff import RAW_SUFFIXES, SUFFIXES, shown
+from recon3d.photos.sniff import RAW_SUFFIXES, SUFFIXES, VIDEO_SUFFIXES, shown
 
 NAME_BYTES = 180
 """Longest name of a photo in the scene [bytes of UTF-8]: file systems take 255, and names get prefixes and endings."""
@@ -18,7 +18,8 @@ NAME_BYTES = 180
 def find_photos(source: str | Path | Sequence[str | Path]) -> list[Path]:
     """The photos of a folder (not of its subfolders), a glob pattern, one file, or a list of any of them.
 
-    Hidden files and whatever is no regular file are passed over in folders and patterns.
+    Hidden files and whatever is no regular file are passed over in folders and patterns. A video counts where it is
+    named; in folders and patterns videos are passed over, since telephones put a short one beside each photo.
 
     Returns:
         Paths in natural order (IMG_2 before IMG_10), each file once.
@@ -61,6 +62,11 @@ def scene_names(paths: Sequence[Path]) -> dict[str, Path]:
             taken.add(_folded(name))
             names[path] = name
     return {names[path]: path for path in paths}
+
+
+def frame_name(name: str, number: int) -> str:
+    """The name of a frame of the video that is called `name` in the scene."""
+    return _fitted(name, f"-{number:06d}")
 
 
 def _photos_of(source: str | Path) -> list[Path]:
@@ -109,6 +115,9 @@ def _only_photos(files: list[Path], complaint: str) -> list[Path]:
         raise InputError(
             f"{complaint}: got {len(raw)} RAW files such as {shown(raw[0])}; convert to JPEG or TIFF first"
         )
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    if videos:
+        raise InputError(f"{complaint}: got {len(videos)} videos such as {shown(videos[0])}; name the video itself")
     raise InputError(f"{complaint}, wanted files that end in {_wanted()}")
 
 
@@ -116,8 +125,11 @@ def _checked_suffix(path: Path) -> Path:
     suffix = path.suffix.lower()
     if suffix in RAW_SUFFIXES:
         raise InputError(f"{shown(path)}: got a RAW file; convert to JPEG or TIFF first")
-    if suffix not in SUFFIXES:
-        raise InputError(f"{shown(path)}: got the ending {suffix!r}, wanted a photo ({_wanted()})")
+    if suffix not in SUFFIXES | VIDEO_SUFFIXES:
+        videos = " ".join(sorted(VIDEO_SUFFIXES))
+        raise InputError(
+            f"{shown(path)}: got the ending {suffix!r}, wanted a photo ({_wanted()}) or a video ({videos})"
+        )
     return path
 
 

@@ -118,6 +118,20 @@ def read_photo(path: str | Path, *, max_megapixels: float, max_side: int | None 
         raise InputError(f"{where}: the photo can't be read: {error.strerror or error}") from error
 
 
+def photo_of(image: Array, *, max_side: int | None = None) -> Photo:
+    """A photo of pixels that come from no photo file, such as a frame of a video.
+
+    Args:
+        image: (H, W, 3) uint8 sRGB, upright.
+        max_side: as in `read_photo`.
+    """
+    height, width = image.shape[:2]
+    target = _shrunk_size(width, height, max_side)
+    if target != (width, height):
+        image = np.asarray(Image.fromarray(image).resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0))
+    return Photo(image, Exif(), (width, height), lossless=False, copyable=False)
+
+
 def _read(file: BinaryIO, where: str, max_megapixels: float, max_side: int | None) -> Photo:
     head = file.read(HEAD_BYTES)
     kind = kind_of(head)
@@ -179,7 +193,7 @@ def _opened(file: BinaryIO, kind: str, where: str, max_megapixels: float) -> tup
         if kind != "TIFF" or is_cut_short(file, kind):
             raise
         return _tiff_of_numbers(file, where, max_megapixels)
-    _check_size(*image.size, where, max_megapixels)
+    check_size(*image.size, where, max_megapixels)
     return image, None
 
 
@@ -188,7 +202,7 @@ def _tiff_of_numbers(file: BinaryIO, where: str, max_megapixels: float) -> tuple
     file.seek(0)
     tags = Image.Exif()
     tags.load_from_fp(file)
-    _check_size(int(tags[256]), int(tags[257]), where, max_megapixels)
+    check_size(int(tags[256]), int(tags[257]), where, max_megapixels)
     file.seek(0)
     values = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
@@ -198,7 +212,12 @@ def _tiff_of_numbers(file: BinaryIO, where: str, max_megapixels: float) -> tuple
     return Image.fromarray(eight_bit(values)), exif_of_tags(tags)
 
 
-def _check_size(width: int, height: int, where: str, max_megapixels: float) -> None:
+def check_size(width: int, height: int, where: str, max_megapixels: float) -> None:
+    """Refuses pictures that are empty or above the limit, by what their header says.
+
+    Raises:
+        InputError: naming `where`.
+    """
     megapixels = width * height / 1e6
     if width < 1 or height < 1:
         raise InputError(f"{where}: got a photo of {width} x {height} px, wanted at least 1 x 1 px")

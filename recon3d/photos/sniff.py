@@ -12,14 +12,19 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 _PHOTO_ENDINGS = "jpg jpeg jpe jfif mpo png tif tiff webp heic heif hif avif bmp jp2 j2k jpx gif"
 _RAW_ENDINGS = "3fr arw cr2 cr3 crw dcr dng erf iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
 
+_VIDEO_ENDINGS = "mp4 m4v mov qt 3gp avi mkv webm mts m2ts ts mpg mpeg wmv"
+
 SUFFIXES = frozenset(f".{ending}" for ending in _PHOTO_ENDINGS.split())
 """Suffixes (lower case) of the files that are taken for photos."""
 
 RAW_SUFFIXES = frozenset(f".{ending}" for ending in _RAW_ENDINGS.split())
 """Suffixes (lower case) of undeveloped sensor data: many open as TIFF but hold only a thumbnail."""
 
+VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in _VIDEO_ENDINGS.split())
+"""Suffixes (lower case) of the files that are taken for videos."""
+
 HEAD_BYTES = 512
-"""How much of a file `kind_of` and `what_instead` want to see."""
+"""How much of a file `kind_of`, `is_video` and `what_instead` want to see."""
 
 _TAIL_BYTES = 65536
 _META_BYTES = 1 << 24
@@ -38,6 +43,8 @@ _MAGIC = (
     ("GIF", 0, b"GIF89a"),
 )
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+_VIDEO_MAGIC = (b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
+_VIDEO_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _OTHERS = (
     (b"%PDF", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive"),
@@ -68,6 +75,32 @@ def kind_of(head: bytes) -> str:
         if brands[0] in _HEIF_BRANDS:
             return "HEIF"
     return ""
+
+
+def is_video(head: bytes) -> bool:
+    """Whether the first bytes announce MP4 or QuickTime, AVI, Matroska or WebM, an MPEG stream, or ASF."""
+    if kind_of(head):
+        return False
+    stream = any(head[at : at + 2 * packet + 1 : packet] == b"GGG" for at, packet in ((0, 188), (4, 192)))
+    riff = head[:4] == b"RIFF" and head[8:12] == b"AVI "
+    return head.startswith(_VIDEO_MAGIC) or _is_movie(head) or riff or stream
+
+
+def lacks_index(file: BinaryIO, head: bytes) -> bool:
+    """Whether a movie file lacks its `moov` box, which most cameras write last: nothing of it can be decoded then."""
+    return _is_movie(head) and all(kind != b"moov" for kind, _, _ in _boxes(file, file.seek(0, os.SEEK_END)))
+
+
+def is_video_cut_short(file: BinaryIO, head: bytes) -> bool | None:
+    """Whether a movie or AVI file ends before its boxes do; None for containers that can't tell."""
+    length = file.seek(0, os.SEEK_END)
+    if _is_movie(head):
+        return _boxes_end(file, length) > length
+    return struct.unpack_from("<I", head, 4)[0] + 8 > length if head[:4] == b"RIFF" else None
+
+
+def _is_movie(head: bytes) -> bool:
+    return head[4:8] in _VIDEO_BOXES and head[8:11] != b"crx"
 
 
 def what_instead(head: bytes) -> str:
