@@ -2,10 +2,11 @@
 
 import glob
 import hashlib
+import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from recon3d.errors import InputError
@@ -64,9 +65,11 @@ def scene_names(paths: Sequence[Path]) -> dict[str, Path]:
     return {names[path]: path for path in paths}
 
 
-def frame_name(name: str, number: int) -> str:
-    """The name of a frame of the video that is called `name` in the scene."""
-    return _fitted(name, f"-{number:06d}")
+def frame_name(name: str, number: int, taken: Collection[str] = ()) -> str:
+    """The name of a frame of the video that is called `name` in the scene, apart from the names taken by photos."""
+    folded = {_folded(other) for other in taken}
+    endings = (f"-{number:06d}" + "~frame" * times for times in itertools.count())
+    return next(fitted for fitted in (_fitted(name, ending) for ending in endings) if _folded(fitted) not in folded)
 
 
 def _photos_of(source: str | Path) -> list[Path]:

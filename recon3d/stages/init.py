@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,9 +12,11 @@ from recon3d.formats.camera_file import calibration_as_json, calibration_for, re
 from recon3d.formats.capture import Capture, read_capture
 from recon3d.geometry import Calibration, Camera
 from recon3d.photos.exif import Exif, calibration_from_exif
-from recon3d.photos.find import scene_names
+from recon3d.photos.find import frame_name, scene_names
 from recon3d.photos.read import Photo, read_photo
+from recon3d.photos.sniff import VIDEO_SUFFIXES
 from recon3d.photos.undistort import KEPT
+from recon3d.photos.video import WIDE_STEP, frames_of, pick_frames, step_of, survey_video
 from recon3d.photos.working import working_suffix, write_working
 from recon3d.progress import each
 from recon3d.scene import SCHEMA, Scene, digest, poses_as_json, replacing, write_json
@@ -31,7 +33,7 @@ def init(photos: Photos, root: str | Path, job: Job) -> Outcome:
     """Takes photos into a scene.
 
     Args:
-        photos: a folder, a glob, one photo, or a list of them.
+        photos: a folder, a glob, one photo, a video, or a list of them.
         root: the scene's folder; made where it isn't there.
         job: its settings.
 
@@ -79,7 +81,7 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
         fov = f"{job.settings.photos.fov_deg:g} degrees"
         signals.append(Signal("GUESSED_FOV", f"the field of view of {len(guessed)} photos is a guess: {fov}", guessed))
     origins = sorted({calibration.source for calibration in calibrations.values()})
-    skipped = len(sources) - len(calibrations)
+    skipped = sum(isinstance(value, Signal) and value.code == "SKIPPED" for value in results.values())
     plural = "s" if len(calibrations) > 1 else ""
     line = f"{len(calibrations)} photo{plural} ({capture.format}), camera from {' and '.join(origins)}"
     line += f", {skipped} skipped" if skipped else ""
@@ -98,7 +100,10 @@ class _Known:
 def _take_in(
     scene: Scene, sources: Mapping[str, Path], known: Mapping[Path, Calibration], job: Job
 ) -> dict[str, _Known | Signal]:
-    """Decodes photos in parallel and writes the working copies; a photo that can't be read becomes a signal."""
+    """Decodes photos in parallel and writes the working copies; a photo that can't be read becomes a signal.
+
+    A video gives its picked frames, under their own names; under its own, a signal where there is something to say.
+    """
     settings = job.settings.photos
 
     def one(name: str) -> _Known | Signal:
@@ -107,6 +112,9 @@ def _take_in(
             photo = read_photo(source, max_megapixels=settings.max_megapixels, max_side=settings.max_side)
         except InputError as error:
             return Signal("SKIPPED", str(error), (name,))
+        return kept(name, source, photo)
+
+    def kept(name: str, source: Path, photo: Photo) -> _Known:
         target = scene.file("photos") / f"{name}{working_suffix(photo)}"
         if not target.exists():
             with replacing(target) as temporary:
@@ -116,9 +124,40 @@ def _take_in(
         calibration = dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
         return _Known(calibration, _group(photo.exif))
 
+    photos = [name for name, source in sources.items() if source.suffix.lower() not in VIDEO_SUFFIXES]
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        results = each(pool.map(one, sources), "photos", job.report, len(sources))
-        return dict(zip(sources, results, strict=True))
+        answers = each(pool.map(one, photos), "photos", job.report, len(photos)) if photos else []
+        results: dict[str, _Known | Signal] = dict(zip(photos, answers, strict=True))
+    for name in [name for name in sources if name not in photos]:
+        results |= _take_in_video(name, sources[name], results, job, kept)
+    return results
+
+
+def _take_in_video(
+    name: str, source: Path, taken: Collection[str], job: Job, kept: Callable[[str, Path, Photo], _Known]
+) -> dict[str, _Known | Signal]:
+    """Has the picked frames of a video kept, one after another."""
+    settings = job.settings.photos
+    limit = settings.max_megapixels
+    try:
+        survey = survey_video(source, max_megapixels=limit, report=job.report)
+    except InputError as error:
+        return {name: Signal("SKIPPED", str(error), (name,))}
+    picks = pick_frames(survey, count=settings.video_frames, interval_s=settings.video_interval_s)
+    frames = frames_of(source, picks, max_megapixels=limit, max_side=settings.max_side)
+    results: dict[str, _Known | Signal] = {}
+    for number, photo in each(frames, f"photos of {source.name}", job.report, len(picks)):
+        frame = frame_name(name, number, taken)
+        results[frame] = kept(frame, source, photo)
+    step, frames_read = step_of(survey, settings.video_frames), len(survey.motion)
+    if survey.is_cut:
+        rest = f" of {survey.announced}" if survey.announced > frames_read else ""
+        message = f"{source.name} breaks off after {frames_read}{rest} frames ({survey.time_s[-1]:.1f} s)"
+        results[name] = Signal("BROKEN_VIDEO", message, (name,))
+    elif step > WIDE_STEP:
+        message = f"from one frame of {source.name} to the next the picture moves by {step:.0%} of its longer side"
+        results[name] = Signal("SPARSE_VIDEO", message, (name,))
+    return results
 
 
 def _calibration(

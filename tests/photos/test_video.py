@@ -1,12 +1,17 @@
+import re
 import struct
+import subprocess
+import sys
 
 import cv2
 import numpy as np
 import pytest
+from commands import command
 
 from recon3d.errors import InputError
 from recon3d.photos.find import NAME_BYTES, find_photos, frame_name
 from recon3d.photos.video import LEAST_STEP, Survey, frames_of, pick_frames, step_of, survey_video
+from recon3d.scene import Scene
 
 LIMIT = 10.0
 SIZE = (160, 120)
@@ -293,5 +298,59 @@ def test_a_video_counts_where_it_is_named(tmp_path):
 
 def test_names_of_frames_keep_the_limit():
     assert frame_name("clip", 123) == "clip-000123"
+    assert frame_name("clip", 123, {"Clip-000123", "other"}) == "clip-000123~frame"
     names = {frame_name("x" * NAME_BYTES, number) for number in range(3)}
     assert len(names) == 3 and all(len(name.encode()) <= NAME_BYTES for name in names)
+
+
+def test_decoders_print_nothing(wall, tmp_path):
+    path = with_index_first(write_video(tmp_path / "a.mp4", moving(wall, frames=30)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    look = (
+        "import sys; from recon3d.photos.video import survey_video as s; print(s(sys.argv[1], max_megapixels=1).is_cut)"
+    )
+    done = subprocess.run([sys.executable, "-c", look, str(path)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def init(root, *arguments):
+    done = command("init", "-o", root, *arguments)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def pictures(root):
+    return {path.name: path.read_bytes() for path in (root / "photos").iterdir()}
+
+
+def test_a_video_becomes_the_photos_of_a_scene(wall, tmp_path):
+    path = write_video(tmp_path / "clip.mp4", moving(wall))
+    done = init(tmp_path / "a", path, "--set", "photos.video_frames=5")
+    assert done.returncode == 0 and "5 photos" in done.stdout
+    scene = Scene.open(tmp_path / "a")
+    names = list(scene.calibrations())
+    assert names == sorted(names) == sorted(name.removesuffix(".jpg") for name in pictures(tmp_path / "a"))
+    assert all(re.fullmatch(r"clip-\d{6}", name) for name in names)
+    assert {c.source for c in scene.calibrations().values()} == {"guess"}
+    assert {s.code for s in scene.signals()} == {"GUESSED_FOV"}
+    assert init(tmp_path / "b", path, "--set", "photos.video_frames=5").returncode == 0
+    assert pictures(tmp_path / "b") == pictures(tmp_path / "a")
+
+
+def test_a_broken_video_beside_photos_loses_neither(wall, tmp_path):
+    path = write_avi(tmp_path / "clip.avi", moving(wall, frames=40))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    picked_first = frame_name("clip", picked(path)[0])
+    cv2.imwrite(str(tmp_path / f"{picked_first}.jpg"), view(wall, 500))
+    (tmp_path / "text.mp4").write_text("no video")
+    done = init(tmp_path / "s", path, tmp_path / f"{picked_first}.jpg", tmp_path / "text.mp4")
+    assert done.returncode == 0 and "1 skipped" in done.stdout
+    scene = Scene.open(tmp_path / "s")
+    assert {s.code for s in scene.signals()} == {"GUESSED_FOV", "BROKEN_VIDEO", "SKIPPED"}
+    assert len(scene.calibrations()) == 1 + len(picked(path))
+
+
+def test_a_text_called_mp4_alone_is_an_error(tmp_path):
+    (tmp_path / "clip.mp4").write_text("no video")
+    done = init(tmp_path / "s", tmp_path / "clip.mp4")
+    assert done.returncode == 1 and "clip.mp4: got text, wanted a video" in done.stderr
