@@ -1,21 +1,33 @@
-"""Camera files: our JSON in and out, and a 3x3 K as text in."""
+"""Camera files: ours and those of the neighbours, in by their content and out by their ending."""
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recon3d.errors import InputError
-from recon3d.formats.untrusted import floats, naming, number, parse_json, read_text
+from recon3d.formats.camera_matrix import K_of_words, camera_of, camera_of_K, check_K
+from recon3d.formats.camera_neighbours import (
+    calibration_from_cameras_txt,
+    calibration_from_kalibr,
+    calibration_from_opencv,
+    calibration_from_transforms,
+    is_cameras_txt,
+)
+from recon3d.formats.camera_tree import parse_xml, parse_yaml
+from recon3d.formats.camera_writers import WRITERS
+from recon3d.formats.untrusted import naming, number, parse_json, read_text
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.camera import Calibration, Camera
 
 SCHEMA = 1
+_KEY = re.compile(r"""["']?\w[\w ]*["']?\s*:(\s|$)""")
 SOURCE = "calib file"
 ASPECT_TOLERANCE = 0.01
 """Width/height of a calibration and of a photo agree within this share: more is another crop."""
+ENDINGS = {".json": "recon3d", ".yml": "opencv", ".yaml": "opencv", ".xml": "opencv-xml", ".txt": "colmap"}
+"""The format that an ending stands for."""
 MIN_FOCAL = 0.18
 """Smallest focal length taken from a user's file, as a share of the longer side: a field of view of 140°."""
 
@@ -60,7 +72,7 @@ def calibration_from_json(data: Any, where: str) -> Calibration:
     rms = data.get("rms_px")
     with naming(where):
         return Calibration(
-            _camera(values),
+            camera_of(values),
             model=_text(data.get("model", "pinhole"), "camera model"),
             distortion=coefficients,
             rms_px=None if rms is None else number(rms, "camera rms_px"),
@@ -71,12 +83,14 @@ def calibration_from_json(data: Any, where: str) -> Calibration:
 def read_camera(path: Path, size: tuple[int, int] | None = None) -> Calibration:
     """The calibration in a camera file that a user hands in.
 
-    Read are our JSON, which has its own image size, and texts, pixel centres at integers as well: a 3x3 K (9 numbers),
-    a 4x4 K (16), or fx fy cx cy (4), with spaces, line breaks or commas between; `#` starts a comment.
+    Read, by their content, are our JSON; OpenCV's YAML and XML; ROS's camera_info; a Kalibr camchain of one camera;
+    COLMAP's cameras.txt of one camera; the camera of nerfstudio's transforms.json; and texts, pixel centres at
+    integers: a 3x3 K (9 numbers), a 4x4 K (16), or fx fy cx cy (4), with spaces, line breaks or commas between.
+    `#` starts a comment.
 
     Args:
         path: the file.
-        size: (width, height) of the photos [px], which a text needs.
+        size: (width, height) of the photos [px], which a text needs, and an OpenCV file that doesn't say it.
 
     Returns:
         The calibration, its source "calib file".
@@ -84,18 +98,36 @@ def read_camera(path: Path, size: tuple[int, int] | None = None) -> Calibration:
     Raises:
         InputError: naming the file and the number that can't be.
     """
-    text = read_text(path)
-    if text.lstrip().startswith(("{", "[")):
-        data = parse_json(text, where=str(path))
-        if isinstance(data, dict):
-            data["source"] = SOURCE
-        calibration = calibration_from_json(data, str(path))
-    else:
-        lines = [line.partition("#")[0] for line in text.splitlines()]
-        words = " ".join(lines).replace(",", " ").replace(";", " ").split()
-        calibration = calibration_from_K(_K_of(words, str(path)), size, str(path))
+    calibration = _by_content(read_text(path), size, str(path))
     _check_focal(calibration.camera, str(path))
     return calibration
+
+
+def _by_content(text: str, size: tuple[int, int] | None, where: str) -> Calibration:
+    start = text.lstrip()
+    if start.startswith(("{", "[")):
+        data = parse_json(text, where=where)
+        if isinstance(data, dict) and {"frames", "fl_x", "camera_angle_x"} & data.keys():
+            return calibration_from_transforms(data, size, where)
+        return calibration_from_json(data | {"source": SOURCE} if isinstance(data, dict) else data, where)
+    if start.startswith("<"):
+        return _from_tree(parse_xml(text, where), size, where)
+    lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
+    if is_cameras_txt(lines):
+        return calibration_from_cameras_txt(lines, where)
+    if start.startswith("%YAML") or any(_KEY.match(line) for line in lines):
+        return _from_tree(parse_yaml(text, where), size, where)
+    words = " ".join(lines).replace(",", " ").replace(";", " ").split()
+    return calibration_from_K(K_of_words(words, where), size, where)
+
+
+def _from_tree(tree: Any, size: tuple[int, int] | None, where: str) -> Calibration:
+    """From YAML or XML of OpenCV, ROS or Kalibr."""
+    if not isinstance(tree, dict):
+        raise InputError(f"{where}: got a {type(tree).__name__}, wanted the keys of a camera file")
+    if any(isinstance(value, dict) and "intrinsics" in value for value in tree.values()):
+        return calibration_from_kalibr(tree, where)
+    return calibration_from_opencv(tree, size, where)
 
 
 def calibration_from_K(K: Array, size: tuple[int, int] | None, where: str, source: str = SOURCE) -> Calibration:
@@ -107,15 +139,7 @@ def calibration_from_K(K: Array, size: tuple[int, int] | None, where: str, sourc
         where: the file as errors call it.
         source: one of `recon3d.geometry.camera.SOURCES`.
     """
-    if not np.isfinite(K).all():
-        raise InputError(f"{where}: K holds NaN or infinite numbers, wanted a 3x3 matrix [px]")
-    if not np.allclose(K[2], [0, 0, 1], atol=1e-6):
-        hint = "; is K transposed?" if np.allclose(K[:, 2], [0, 0, 1], atol=1e-6) else ""
-        raise InputError(f"{where}: got last row {_row(K[2])} of K, wanted 0 0 1{hint}")
-    if abs(K[1, 0]) > 1e-6 or abs(K[0, 1]) > 1e-3 * abs(K[0, 0]):
-        raise InputError(
-            f"{where}: got skew {K[0, 1]:g} (and {K[1, 0]:g} below it) in K, wanted 0 0: square to the axes"
-        )
+    check_K(K, where)
     if size is None:
         raise InputError(f"{where}: a K as text has no image size; wanted a camera JSON with width and height")
     for name, c, side in (("cx", K[0, 2], size[0]), ("cy", K[1, 2], size[1])):
@@ -124,10 +148,8 @@ def calibration_from_K(K: Array, size: tuple[int, int] | None, where: str, sourc
                 f"{where}: got {name} {c:g} px for photos of {size[0]} x {size[1]} px, wanted it near their centre; is "
                 "K of another image size? A camera JSON says its own width and height"
             )
-    values = {"width": float(size[0]), "height": float(size[1])}
-    values |= {"fx": float(K[0, 0]), "fy": float(K[1, 1]), "cx": float(K[0, 2]), "cy": float(K[1, 2])}
     with naming(where):
-        return Calibration(_camera(values), source=source)
+        return Calibration(camera_of_K(K, *size), source=source)
 
 
 def calibration_for(calibration: Calibration, width: int, height: int, where: str) -> Calibration:
@@ -156,37 +178,28 @@ def calibration_for(calibration: Calibration, width: int, height: int, where: st
     )
 
 
-def write_camera(path: Path, calibration: Calibration) -> None:
-    """Writes our camera JSON."""
-    text = json.dumps(calibration_as_json(calibration), indent=2, allow_nan=False, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+def write_camera(path: Path, calibration: Calibration, format: str | None = None) -> None:
+    """Writes a camera file.
 
+    Args:
+        path: the file.
+        calibration: what to write; our JSON alone keeps the source.
+        format: recon3d (our JSON), opencv, opencv-xml, ros, kalibr, colmap or nerfstudio; None = by the ending:
+            .json ours, .yml and .yaml OpenCV's, .xml OpenCV's, .txt COLMAP's.
 
-def _K_of(words: list[str], where: str) -> Array:
-    """The (3, 3) K in the words of a text."""
-    values = np.array(floats(words[:17], where))
-    if len(words) == 4:
-        fx, fy, cx, cy = values
-        return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-    if len(words) == 9:
-        return values.reshape(3, 3)
-    if len(words) == 16:
-        square = values.reshape(4, 4)
-        if not np.array_equal(square[[0, 1, 2, 3, 3, 3, 3], [3, 3, 3, 0, 1, 2, 3]], [0, 0, 0, 0, 0, 0, 1]):
-            raise InputError(f"{where}: got a 4x4 matrix that is no K, wanted 0 0 0 1 in the last row and column")
-        return square[:3, :3]
-    hint = " (12: a 3x4 projection matrix holds a pose as well)" if len(words) == 12 else ""
-    raise InputError(
-        f"{where}: got {len(words)} numbers{hint}, wanted the 9 of a 3x3 K, or fx fy cx cy, or a camera JSON"
-    )
-
-
-def _camera(values: dict[str, float]) -> Camera:
-    """The camera of `values`, keyed as the fields of `Camera`."""
-    if not (1 <= values["width"] <= 2**20 and 1 <= values["height"] <= 2**20):
-        raise InputError(f"camera size: got {values['width']:g} x {values['height']:g} px, wanted 1 to {2**20} each")
-    sides: Any = {key: int(values[key]) if values[key].is_integer() else values[key] for key in ("width", "height")}
-    return Camera(**{**values, **sides})
+    Raises:
+        InputError: an unknown ending or format, or a lens that the format has no words for.
+    """
+    chosen = ENDINGS.get(path.suffix.lower()) if format is None else format
+    if chosen == "recon3d":
+        text = json.dumps(calibration_as_json(calibration), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    elif chosen in WRITERS:
+        with naming(path):
+            text = WRITERS[chosen](calibration)
+    else:
+        wanted = f"one of {', '.join(ENDINGS)}" if format is None else f"one of recon3d, {', '.join(WRITERS)}"
+        raise InputError(f"{path}: got camera {'ending' if format is None else f'format {format!r}'}, wanted {wanted}")
+    path.write_text(text, encoding="utf-8")
 
 
 def _check_focal(camera: Camera, where: str) -> None:
@@ -221,7 +234,3 @@ def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise InputError(f"{where}: got {value!r}, wanted a text")
     return value
-
-
-def _row(values: Array) -> str:
-    return " ".join(f"{x:g}" for x in values)

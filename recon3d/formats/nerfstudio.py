@@ -132,10 +132,10 @@ def _frame(
         # The flip is a product from the right: it renames the camera's axes and leaves the world alone.
         stored_from_cam = SE3.from_matrix(pose_numbers(world_from_opengl)) @ SE3.from_matrix(OPENGL_FROM_OPENCV)
         world_from_cam = SE3(R @ stored_from_cam.R, scale * (R @ stored_from_cam.t) + t)
-    return TransformsFrame(file_path, _lens(data, frame, entry), world_from_cam, depth)
+    return TransformsFrame(file_path, lens_of(data, frame, entry), world_from_cam, depth)
 
 
-def _lens(data: dict[str, Any], frame: dict[str, Any], where: str) -> Lens:
+def lens_of(data: dict[str, Any], frame: dict[str, Any], where: str) -> Lens:
     """The frame's own camera where it has one, else the file's."""
     raw = {**data, **frame}
     model = raw.get("camera_model", "OPENCV_FISHEYE" if raw.get("is_fisheye") is True else "OPENCV")
