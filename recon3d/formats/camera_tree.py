@@ -9,8 +9,8 @@ import yaml
 from recon3d.errors import InputError
 from recon3d.formats.untrusted import naming
 
-MAX_CHARACTERS = 2**20
-"""Larger files are refused before they are parsed: a camera needs a thousandth of it."""
+MAX_CHARACTERS = 2**19
+"""Larger files are refused before they are parsed: a camera needs a hundredth of it."""
 
 _HEADER = re.compile(r"\A%YAML[^\n]*\n")
 _MAX_XML_DEPTH = 20

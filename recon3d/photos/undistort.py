@@ -115,7 +115,8 @@ def pinhole_of(calibration: Calibration, keep: str) -> Camera:
     top = near(farthest([along_u, np.array(-0.5)], 1, -1))
     bottom = near(farthest([along_u, np.array(height - 0.5)], 1, 1))
     zooms = width / (camera.fx * (left + right)), height / (camera.fy * (top + bottom))
-    zoom = float(max(zooms) if keep == "inside" else min(zooms))
+    widest = max(width / camera.fx, height / camera.fy) / (2 * _WIDEST)
+    zoom = float(max(zooms) if keep == "inside" else max(widest, min(zooms)))
     fx, fy = zoom * camera.fx, zoom * camera.fy
     cx, cy = (width - 1 + fx * (left - right)) / 2, (height - 1 + fy * (top - bottom)) / 2
     return Camera(width, height, fx, fy, cx, cy)

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from recon3d.errors import InputError
@@ -105,6 +106,7 @@ def _take_in(
     A video gives its picked frames, under their own names; under its own, a signal where there is something to say.
     """
     settings = job.settings.photos
+    read = cache(read_camera)  # one file for all photos of a size
 
     def one(name: str) -> _Known | Signal:
         source = sources[name]
@@ -119,7 +121,7 @@ def _take_in(
         if not target.exists():
             with replacing(target) as temporary:
                 write_working(photo, source, temporary)
-        calibration = _calibration(source, photo, known, settings)
+        calibration = _calibration(source, photo, read, known, settings)
         rows, columns = photo.image.shape[:2]
         calibration = dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
         return _Known(calibration, _group(photo.exif))
@@ -161,13 +163,18 @@ def _take_in_video(
 
 
 def _calibration(
-    source: Path, photo: Photo, known: Mapping[Path, Calibration], settings: PhotosSettings
+    source: Path,
+    photo: Photo,
+    read: Callable[[Path, tuple[int, int]], Calibration],
+    known: Mapping[Path, Calibration],
+    settings: PhotosSettings,
 ) -> Calibration:
     """The first that there is: the camera file, the capture's own, EXIF, a guess; for the photo at its full size."""
     width, height = photo.size
     if settings.camera:
-        calibration = read_camera(Path(settings.camera), photo.size)
-        return calibration_for(calibration, width, height, f"{settings.camera} for {source}")
+        return calibration_for(
+            read(Path(settings.camera), photo.size), width, height, f"{settings.camera} for {source}"
+        )
     if source in known:
         return calibration_for(known[source], width, height, f"the recorded camera of {source}")
     guess = Calibration(Camera.from_fov(width, height, math.radians(settings.fov_deg)))

@@ -69,3 +69,47 @@ def test_distortion_of_the_wrong_length_is_refused():
 def test_depth_of_another_size_is_refused():
     with pytest.raises(InputError, match="480, 640"):
         CAMERA.backproject(np.zeros((10, 10), np.float32))
+
+
+def test_cropping_moves_the_principal_point_by_whole_pixels():
+    """By hand: 640 x 480 px less 100 columns on the left and 40 rows on top; no half pixel comes in."""
+    assert CAMERA.cropped(100, 40, 400, 300) == Camera(400, 300, 500.0, 510.0, 220.5, 199.0)
+
+
+@pytest.mark.parametrize("part", [(-1, 0, 600, 400), (300, 0, 341, 400), (0, 0, 0, 400), (0, 100, 640, 381)])
+def test_a_part_outside_the_image_is_refused(part):
+    with pytest.raises(InputError, match="640 x 480"):
+        CAMERA.cropped(*part)
+
+
+def test_a_part_without_the_principal_point_is_refused():
+    with pytest.raises(InputError, match="principal point"):
+        CAMERA.cropped(400, 0, 200, 480)
+
+
+@pytest.mark.parametrize(
+    ("turns", "turned"),
+    [
+        (0, CAMERA),
+        (1, Camera(480, 640, 510.0, 500.0, 479 - 239.0, 320.5)),  # clockwise: the bottom row becomes column 0
+        (2, Camera(640, 480, 500.0, 510.0, 639 - 320.5, 479 - 239.0)),
+        (3, Camera(480, 640, 510.0, 500.0, 239.0, 639 - 320.5)),
+        (-1, Camera(480, 640, 510.0, 500.0, 239.0, 639 - 320.5)),
+    ],
+)
+def test_turning_takes_the_principal_point_along(turns, turned):
+    assert CAMERA.rotated(turns) == turned
+
+
+def test_a_turned_photo_shows_the_principal_point_at_the_turned_camera():
+    image = np.zeros((480, 640), np.uint8)
+    camera = Camera(640, 480, 500.0, 500.0, 300.0, 200.0)
+    image[200, 300] = 1
+    for turns in range(4):
+        turned = camera.rotated(turns)
+        assert np.rot90(image, -turns)[int(turned.cy), int(turned.cx)] == 1
+
+
+def test_resizing_moves_the_principal_point_by_the_half_pixel_rule():
+    """By hand: at half the size (320.5 + 0.5) / 2 - 0.5 = 160 and (239 + 0.5) / 2 - 0.5 = 119.25."""
+    assert CAMERA.resized(320, 240) == Camera(320, 240, 250.0, 255.0, 160.0, 119.25)

@@ -4,7 +4,7 @@ import pytest
 
 from recon3d.errors import InputError
 from recon3d.geometry.camera import Calibration, Camera
-from recon3d.photos.undistort import distort_pixels, undistort, undistort_pixels
+from recon3d.photos.undistort import distort_pixels, pinhole_of, undistort, undistort_pixels
 
 CAMERA = Camera(160, 120, 130.0, 128.0, 81.0, 57.5)
 
@@ -148,3 +148,77 @@ def test_a_photo_of_another_size_is_refused(lens):
         undistort(np.zeros((160, 120, 3), np.uint8), lens)
     with pytest.raises(InputError, match=r"wanted \(N, 2\)"):
         distort_pixels(np.zeros((3, 3)), lens)
+
+
+@pytest.mark.parametrize("keep", ["same", "inside", "all"])
+def test_what_is_kept_moves_the_picture_not_the_rays(lens, keep):
+    """A pixel of the undistorted photo shows the lens's pixel of the same ray, whatever the new K."""
+    camera = pinhole_of(lens, keep)
+    pixels = grid(step=11)
+    rays = (pixels - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
+    same_k = rays * [CAMERA.fx, CAMERA.fy] + [CAMERA.cx, CAMERA.cy]
+    np.testing.assert_allclose(distort_pixels(pixels, lens, camera), distort_pixels(same_k, lens), atol=1e-9)
+    assert camera.fx / camera.fy == pytest.approx(CAMERA.fx / CAMERA.fy)
+
+
+def test_inside_leaves_no_border_and_touches_the_outline(lens):
+    _, camera, mask = undistort(np.full((120, 160, 3), 200, np.uint8), lens, "inside")
+    assert mask is None
+    where = distort_pixels(grid(), lens, camera)
+    gaps = [where[:, 0].min(), 159 - where[:, 0].max(), where[:, 1].min(), 119 - where[:, 1].max()]
+    # A pixel's centre is up to a pixel's pitch from the outline, which lenses here stretch less than twice.
+    assert -0.5 <= min(gaps) < 1.5
+
+
+def test_all_shows_every_pixel_of_the_photo(lens):
+    camera = pinhole_of(lens, "all")
+    rays = (undistort_pixels(grid(), lens) - [CAMERA.cx, CAMERA.cy]) / [CAMERA.fx, CAMERA.fy]
+    at = rays * [camera.fx, camera.fy] + [camera.cx, camera.cy]
+    drawn = np.isfinite(at).all(axis=-1)
+    assert drawn.mean() > 0.9
+    assert at[drawn].min() >= -0.5 and (at[drawn] <= [159.5, 119.5]).all()
+    gaps = [at[drawn, 0].min(), 159 - at[drawn, 0].max(), at[drawn, 1].min(), 119 - at[drawn, 1].max()]
+    assert min(gaps) < 1.5 or not drawn.all()
+
+
+def test_inside_and_all_are_opencv_s_where_its_pixels_stay_square():
+    """Radial and centred: OpenCV's stretch along u and v are then nearly alike, and the tighter one is ours."""
+    camera = Camera(160, 160, 130.0, 130.0, 79.5, 79.5)
+    lens = Calibration(camera, "opencv", (-0.2, 0.03, 0.0, 0.0))
+    for keep, alpha in (("inside", 0), ("all", 1)):
+        theirs, _ = cv2.getOptimalNewCameraMatrix(camera.K, np.array(lens.distortion), (160, 160), alpha)
+        # OpenCV's picture ends at pixel centres, ours at the pixels' outer edges: 1 part in 160 and its half pixel.
+        assert pinhole_of(lens, keep).fx == pytest.approx(theirs[0, 0], rel=0.02)
+
+
+def test_a_fisheye_of_half_a_sphere_is_cut_at_75_degrees():
+    """Equidistant, 180 degrees across 400 px: f = 400 / pi. tan 75 degrees is 3.73."""
+    camera = Camera(400, 300, 400 / np.pi, 400 / np.pi, 199.5, 149.5)
+    lens = Calibration(camera, "fisheye", (0.0, 0.0, 0.0, 0.0))
+    found = pinhole_of(lens, "all")
+    assert 2 * np.degrees(np.arctan(200 / found.fx)) == pytest.approx(150, abs=1)
+    assert found.cx == pytest.approx(199.5)
+
+
+def test_photos_of_one_lens_share_the_table(lens, monkeypatch):
+    image = np.zeros((120, 160, 3), np.uint8)
+    undistort(image, lens, "all")
+    monkeypatch.setattr("recon3d.photos.undistort.distort_pixels", None)  # calling it again would fail
+    undistort(image, lens, "all")
+
+
+def test_an_unknown_choice_is_refused(lens):
+    with pytest.raises(InputError, match="same, inside, all"):
+        undistort(np.zeros((120, 160, 3), np.uint8), lens, "most")
+
+
+def test_points_meet_their_pixels_the_same_way_in_both_photos(lens):
+    """Drawn by the lens and then undistorted is drawn by the pinhole camera."""
+    rays = np.random.default_rng(1).uniform([-0.5, -0.4], [0.5, 0.4], (500, 2))
+    for keep in ("same", "inside", "all"):
+        camera = pinhole_of(lens, keep)
+        through_lens = distort_pixels(rays * [CAMERA.fx, CAMERA.fy] + [CAMERA.cx, CAMERA.cy], lens)
+        by_pinhole = camera.project(np.column_stack([rays, np.ones(500)]))
+        undone = (undistort_pixels(through_lens, lens) - [CAMERA.cx, CAMERA.cy]) / [CAMERA.fx, CAMERA.fy]
+        undone = undone * [camera.fx, camera.fy] + [camera.cx, camera.cy]
+        assert np.abs(undone - by_pinhole).max() < 0.01
