@@ -20,9 +20,6 @@ from recon3d.progress import Report
 
 Pair = tuple[int, int]
 
-NEVER = 10**9
-"""Residuals above which bundle adjustment would take several threads."""
-
 
 def main() -> None:
     """Reads the job, runs it and ends with exit code 0, also where the photos could not be placed."""
@@ -180,7 +177,7 @@ def _incremental_options(job: dict[str, Any]) -> pycolmap.IncrementalPipelineOpt
     options.mapper.random_seed = job["settings"]["seed"]
     options.triangulation.random_seed = job["settings"]["seed"]
     # Threads add up in another order each time: large sets came out different in the last digits.
-    options.ba_min_num_residuals_for_cpu_multi_threading = NEVER
+    options.num_threads = 1
     options.min_model_size = 2
     # By default COLMAP triangulates nothing that only two photos see, which of two photos is nothing at all.
     options.triangulation.ignore_two_view_tracks = len(job["images"]) > 2
@@ -219,7 +216,7 @@ def _global(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Reconst
     options = pycolmap.GlobalPipelineOptions()
     options.random_seed = job["settings"]["seed"]
     options.mapper.random_seed = job["settings"]["seed"]
-    options.mapper.bundle_adjustment.ceres.min_num_residuals_for_cpu_multi_threading = NEVER
+    options.num_threads = 1
     # It can't keep single cameras: known ones are worth more than guessed ones.
     refine = all(camera["refine"] for camera in job["cameras"])
     options.mapper.bundle_adjustment.refine_focal_length = refine

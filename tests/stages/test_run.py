@@ -1,5 +1,6 @@
 """The whole path on an exact capture: recorded depth, given poses."""
 
+import functools
 import json
 import shutil
 import signal
@@ -132,13 +133,15 @@ def test_killed_and_run_again_gives_the_same_bytes(scene, capture, tmp_path, sta
 def test_an_interrupt_is_one_line_and_resumes(capture, tmp_path):
     root = tmp_path / "scene"
     line = [sys.executable, "-m", "recon3d", "run", str(capture), "-o", str(root), "--model", "recorded"]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # a job in the background of a script is born deaf to Ctrl-C, and its children with it
+    hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
     assert process.stdout is not None
     process.stdout.readline()  # init is done, poses are on
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert "Traceback" not in error and "interrupted" in error
     assert not list(root.rglob(".tmp-*"))
     assert command("run", capture, "-o", root, "--model", "recorded").returncode == 0
@@ -171,3 +174,17 @@ def test_a_network_s_scale_is_taken_from_the_ties(frames, capture, tmp_path):
     tied = [view["factor"] for view in views.values() if not view["inherited"]]
     assert len(tied) >= 4
     assert np.median(tied) == pytest.approx(1 / 1.3, rel=0.02)
+
+
+def test_depth_that_is_there_needs_no_weights(capture, tmp_path, monkeypatch):
+    from recon3d.errors import InputError
+
+    line = (capture, "-o", tmp_path / "scene", "--model", "demo")
+    assert command("run", *line).returncode == 0
+
+    def gone(name):
+        raise InputError("demo: no weights here")
+
+    monkeypatch.setattr("recon3d.stages.depth.model_version", gone)
+    assert "depth: up to date" in command("fuse", tmp_path / "scene").stdout
+    assert command("depth", tmp_path / "scene", "--set", "depth.flip=off").returncode == 1
