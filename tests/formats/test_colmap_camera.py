@@ -57,3 +57,7 @@ def test_a_start_has_one_focal_length_and_no_distortion() -> None:
 def test_an_unknown_colmap_model_is_named() -> None:
     with pytest.raises(InputError, match="THIN_PRISM_FISHEYE.*SIMPLE_PINHOLE"):
         calibration_from_colmap("THIN_PRISM_FISHEYE", [1.0] * 12, 640, 480, source="COLMAP")
+
+
+def test_without_a_lens_to_find_the_start_is_a_pinhole():
+    assert colmap_start(OURS[1], lens=False) == ("SIMPLE_PINHOLE", [505, 321.75, 239])
