@@ -15,7 +15,7 @@ KINDS = {
     "chessboard": "inner corners",
     "charuco": "squares",
     "circles": "circles",
-    "asymmetric-circles": "circles a row, rows",
+    "asymmetric-circles": "circles",
 }
 """Kinds of boards, and what their columns and rows count."""
 
@@ -231,13 +231,13 @@ def _find_charuco(grey: Array, board: Board) -> _Found:
 
 def _find_circles(grey: Array, board: Board) -> _Found:
     small, scale = _shrunk(grey, _SEARCH_SIDE)
-    blobs = cv2.SimpleBlobDetector_Params()
+    blobs = cv2.SimpleBlobDetector.Params()
     blobs.maxArea = small.size / (board.columns * board.rows)  # OpenCV's own limit is made for small photos
     symmetric = board.kind == "circles"
     kind = cv2.CALIB_CB_SYMMETRIC_GRID if symmetric else cv2.CALIB_CB_ASYMMETRIC_GRID
     for flags in (kind, kind | cv2.CALIB_CB_CLUSTERING):
         size = (board.columns, board.rows)
-        found, pixels = cv2.findCirclesGrid(small, size, flags=flags, blobDetector=cv2.SimpleBlobDetector_create(blobs))
+        found, pixels = cv2.findCirclesGrid(small, size, flags=flags, blobDetector=cv2.SimpleBlobDetector.create(blobs))
         if found:
             return np.arange(len(pixels)), _enlarged(pixels, scale)
     return None

@@ -22,8 +22,8 @@ LENS_MODELS: dict[str, tuple[str, ...]] = {
 _START_FOCALS = (1.2, 0.8, 0.5, 0.33)
 """Focal lengths tried as a start, as a share of the longer side: fields of view of 45° to that of a fisheye."""
 _MAX_STEPS = 200
-_SETTLED = 1e-10
-"""The fit ends when a step lowers the sum of squares by less than this share."""
+_SETTLED = 1e-8
+"""The fit ends when a nearly undamped step lowers the sum of squares by less than this share."""
 _WIDE = 5.0
 """Rays farther from the axis than this at z = 1 don't help to start a pose."""
 
@@ -184,7 +184,7 @@ def _solved(
             if damping > 1e12:
                 break
             continue
-        settled = cost - new_cost <= _SETTLED * cost
+        settled = cost - new_cost <= _SETTLED * cost and damping < 1e-2
         parameters, poses, cost, damping = tried, tried_poses, new_cost, max(damping / 5, 1e-12)
         residuals, by_camera, by_pose = new
         if settled:
@@ -229,7 +229,8 @@ def _inverse(information: Array) -> Array:
     """Its inverse; what it knows nothing about gets a huge, finite variance."""
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    return (vectors / np.maximum(values, 1e-14)) @ vectors.T / np.outer(scale, scale)
+    inverse = (vectors / np.maximum(values, 1e-14)) @ vectors.T
+    return np.asarray(inverse / np.outer(scale, scale))
 
 
 def _linearised(

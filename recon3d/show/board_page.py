@@ -114,8 +114,8 @@ def _drawn(board: Board, dots: int) -> Array:
 
 
 def _label(board: Board, square_mm: float, paper: str) -> str:
-    measure = "centres" if "circles" in board.kind else "squares"
-    text = f"{board}, {measure} {square_mm:g} mm apart"
+    measures = {"circles": "centres {} mm apart", "asymmetric-circles": "rows {} mm apart"}
+    text = f"{board}, {measures.get(board.kind, 'squares of {} mm').format(f'{square_mm:g}')}"
     if board.kind == "charuco":
         marker = board.as_charuco().getMarkerLength() * 1000
         text += f", markers {marker:g} mm, DICT_{board.dictionary}"
