@@ -1,10 +1,13 @@
 """A camera comes out of board corners as it went in, with honest figures beside it; bad sets are named."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from recon3d.errors import InputError, StageError
+from recon3d.formats.camera_file import read_camera
 from recon3d.geometry import Calibration, Camera
 from recon3d.photos.boards import Board, find_boards
 from recon3d.photos.calibrate import CELLS, calibrate, cells
@@ -230,3 +233,18 @@ def test_the_fit_is_opencv_s_own_optimum(left):
     assert fit.calibration.rms_px == pytest.approx(rms, abs=1e-5)
     np.testing.assert_allclose(fit.calibration.camera.K, K, atol=0.01)
     assert fit.calibration.distortion == pytest.approx(distortion.ravel(), abs=1e-3)
+
+
+def test_the_camera_file_that_ships_is_what_the_photos_say(left):
+    ours = read_camera(Path(__file__).parents[2] / "calib" / "opencv-left.json")
+    views = find_boards(left, Board("chessboard", 9, 6, 0.025))
+    made = calibrate(list(views.values()), (640, 480)).fit.calibration
+    np.testing.assert_allclose(made.camera.K, ours.camera.K, atol=0.01)
+    assert made.distortion == pytest.approx(ours.distortion, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["opencv-left", "opencv-right"])
+def test_camera_files_that_ship_can_be_read(name):
+    calibration = read_camera(Path(__file__).parents[2] / "calib" / f"{name}.json")
+    assert (calibration.camera.width, calibration.camera.height) == (640, 480)
+    assert calibration.model == "opencv" and calibration.rms_px < 0.2
