@@ -9,7 +9,7 @@ import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array
-from recon3d.photos.lens_fit import BoardView
+from recon3d.photos.board_bundle import BoardView
 
 KINDS = {
     "chessboard": "inner corners",

@@ -8,7 +8,8 @@ import numpy as np
 
 from recon3d.errors import StageError
 from recon3d.geometry.arrays import Array
-from recon3d.photos.lens_fit import LENS_MODELS, BoardView, Held, LensFit, fit_lens, ray_sigma_px, residuals_of
+from recon3d.photos.board_bundle import LENS_MODELS, BoardView
+from recon3d.photos.lens_fit import Held, LensFit, fit_lens, ray_sigma_px, residuals_of
 from recon3d.photos.undistort import undistort_pixels
 
 MIN_VIEWS = 3

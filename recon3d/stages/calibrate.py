@@ -11,10 +11,11 @@ from PIL import Image
 from recon3d.errors import InputError, StageError
 from recon3d.formats.camera_file import calibration_as_json
 from recon3d.geometry.arrays import Array
+from recon3d.photos.board_bundle import LENS_MODELS, BoardView
 from recon3d.photos.boards import DICTIONARY, Board, find_boards, guess_board, parse_size
 from recon3d.photos.calibrate import LensReport, calibrate
 from recon3d.photos.find import find_photos, scene_names
-from recon3d.photos.lens_fit import LENS_MODELS, BoardView, Held
+from recon3d.photos.lens_fit import Held
 from recon3d.photos.read import read_photo
 from recon3d.progress import Report, silent
 from recon3d.scene import replacing, write_json

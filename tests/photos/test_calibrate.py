@@ -9,9 +9,10 @@ import pytest
 from recon3d.errors import InputError, StageError
 from recon3d.formats.camera_file import read_camera
 from recon3d.geometry import Calibration, Camera
+from recon3d.photos.board_bundle import LENS_MODELS, BoardView
 from recon3d.photos.boards import Board, find_boards
 from recon3d.photos.calibrate import CELLS, calibrate, cells
-from recon3d.photos.lens_fit import LENS_MODELS, BoardView, Held, fit_lens, ray_sigma_px
+from recon3d.photos.lens_fit import Held, fit_lens, ray_sigma_px
 from recon3d.photos.read import read_photo
 from recon3d.photos.undistort import distort_pixels, undistort_pixels
 
