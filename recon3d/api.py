@@ -40,7 +40,7 @@ def run(
     """
     settings = settings or Settings()
     if isinstance(model, str):
-        settings = settings.replaced("depth", model=model)
+        settings = settings.replaced("depth", model=model, maps=None)
     handed_in = None if isinstance(model, str) else model
     for _ in run_chain(photos, scene, Job(settings, device, handed_in, report)):
         pass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recon3d.bars import bars
-from recon3d.errors import Recon3dError
+from recon3d.errors import InputError, Recon3dError
 from recon3d.settings import (
     CloudSettings,
     DepthSettings,
@@ -294,6 +294,8 @@ def _settings(base: Settings, config: Path | None, assignments: list[str] | None
     """Options over --set over --config over the base."""
     homes = {"model": "depth", "camera": "photos", "poses": "poses", "depth": "depth", "format": "photos"}
     keys = {"poses": "file", "depth": "maps"}
+    if options.get("model") and options.get("depth"):
+        raise InputError("got --model and --depth, wanted one of them: both say where depth comes from")
     settings = base.with_toml(config) if config else base
     settings = settings.with_assignments(assignments or [])
     for option, value in options.items():
@@ -326,7 +328,7 @@ def _told(outcomes: "Iterable[Outcome]", as_json: bool) -> "list[Outcome]":
         done.append(outcome)
         if not as_json:
             typer.echo(f"{outcome.stage}: {outcome.line}")
-        for signal in outcome.signals:
+        for signal in outcome.signals if outcome.fresh else ():
             typer.echo(f"  {signal.code}: {_short(signal.message)} → {signal.advice}", err=True)
     return done
 

@@ -20,6 +20,7 @@ from recon3d.geometry.arrays import Array
 from recon3d.signals import Signal
 
 SCHEMA = 1
+MANIFEST = "scene.json"
 OUTPUTS: dict[str, tuple[str, ...]] = {
     "init": ("photos", "calibration.json", "capture.json"),
     "poses": ("sparse", "images", "masks", "cameras.json"),
@@ -69,13 +70,15 @@ def _flush(path: Path) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Writes JSON, whole or not at all; equal data gives equal bytes."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # a file name that is no UTF-8 goes to disk and comes back as it was
+        temporary.write_bytes(text.encode("utf-8", errors="surrogateescape"))
 
 
 def read_json(path: Path) -> Any:
     """Reads a JSON file of a scene."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except FileNotFoundError as error:
         raise StageError(f"{path}: missing; run the command again with --force") from error
     except (ValueError, OSError, RecursionError) as error:
@@ -162,7 +165,7 @@ class Scene:
 
     @property
     def _manifest_path(self) -> Path:
-        return self.root / "scene.json"
+        return self.root / MANIFEST
 
     def manifest(self) -> dict[str, Any]:
         """The manifest as it stands on disk.
@@ -183,7 +186,22 @@ class Scene:
     def is_done(self, stage: str, key: str | None = None) -> bool:
         """Whether a stage is finished, with the given key where one is given."""
         entry = self.manifest()["stages"].get(stage, {})
-        return bool(entry.get("done")) and (key is None or entry.get("key") == key)
+        if not entry.get("done") or (key is not None and entry.get("key") != key):
+            return False
+        return all(path.exists() for path in self._promised(stage))
+
+    def _promised(self, stage: str) -> Iterator[Path]:
+        """The files that a finished stage has left, so that one that was deleted is made again."""
+        yield from (self.root / name for name in OUTPUTS[stage] if name != "masks")
+        path_of = {
+            "init": lambda name: self._picture("photos", name),
+            "poses": self.image_path,
+            "depth": self.depth_path,
+            "refine": self.refined_path,
+        }
+        if stage in path_of:
+            table = self.root / ("calibration.json" if stage == "init" else "cameras.json")
+            yield from (path_of[stage](name) for name in (read_json(table) if table.exists() else ()))
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What a finished stage said about its result."""
@@ -196,16 +214,23 @@ class Scene:
         return settings
 
     def upstream_key(self, stage: str) -> str:
-        """The key of the stage before; it must be done."""
-        key: str = self.manifest()["stages"][UPSTREAM[stage]]["key"]
+        """The key of the stage before.
+
+        Raises:
+            StageError: that stage is not done.
+        """
+        upstream = UPSTREAM[stage]
+        if not self.is_done(upstream):
+            how = f"recon3d init PHOTOS -o {self.root}" if upstream == "init" else f"recon3d {upstream} {self.root}"
+            raise StageError(f"{self.root}: stage {upstream} is not done; run: {how}")
+        key: str = self.manifest()["stages"][upstream]["key"]
         return key
 
-    def signals(self) -> list[Signal]:
-        """All signals raised, in the order of the stages."""
+    def signals(self, stage: str | None = None) -> list[Signal]:
+        """The signals raised, of one stage or of all in their order."""
+        raised = self.manifest()["signals"]
         return [
-            Signal(s["code"], s["message"], tuple(s["photos"]))
-            for s in self.manifest()["signals"]
-            if isinstance(s, dict)
+            Signal(s["code"], s["message"], tuple(s["photos"])) for s in raised if stage is None or s["stage"] == stage
         ]
 
     def start(self, stage: str, key: str, settings: Mapping[str, Any]) -> None:

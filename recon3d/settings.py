@@ -1,6 +1,7 @@
 """Every knob of recon3d with its default and unit; read from TOML files and section.key=value."""
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -124,7 +125,7 @@ class CloudSettings:
     """The coloured point cloud."""
 
     voxel_size: float | None = None
-    """Points within one cube of this edge are merged [m]; None = as the mesh's voxels."""
+    """Points within one cube of this edge are merged [m]; None = as the mesh's automatic voxels."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def _converted(name: str, value: Any, kind: Any) -> Any:
             number = kind(value)
         except (TypeError, ValueError):
             number = None
-        if number is not None and number == number and (kind is float or float(value) == number):
+        if number is not None and math.isfinite(number) and (kind is float or float(value) == number):
             if number < 0:
                 raise InputError(f"{name}: got {value}, wanted a number ≥ 0")
             return number

@@ -10,11 +10,12 @@ ADVICE = {
     "GUESSED_FOV": "give the camera with --camera FILE, or use photos with EXIF; sizes depend on it",
     "LOW_PARALLAX": "move sideways between photos, not only turn",
     "UNREGISTERED": "take more photos between these and their neighbours, with at least 60 % overlap",
-    "FEW_TIES": "these views took their depth scale from the others; more overlap or texture helps",
+    "NO_POSE": "add their poses to the file, or leave these photos out",
+    "FEW_TIES": "more overlap between photos, or more texture, makes ties",
     "SCALE_SPREAD": "the depth model disagrees with itself across views; try another model",
     "UNKNOWN_SCALE": "give metric poses or --set scale.factor=METRES_PER_UNIT",
     "OUT_OF_RANGE": "depth outside the range was dropped; see depth.max_depth_m",
-    "TRUNC_LT_RESIDUAL": "depths disagree by more than the truncation; walls may come out double",
+    "TRUNC_LT_RESIDUAL": "leave fuse.truncation automatic, or set it to twice that",
 }
 """What to do about each signal."""
 

@@ -15,6 +15,26 @@ def scene(tmp_path):
     return Scene.create(tmp_path / "scene")
 
 
+def leave(scene, stage):
+    """The files that a stage without photos leaves."""
+    for name in OUTPUTS[stage]:
+        if name.endswith(".json"):
+            write_json(scene.file(name), {})
+        elif "." in name:
+            scene.file(name).touch()
+        else:
+            scene.file(name).mkdir()
+
+
+def test_an_output_that_was_deleted_is_made_again(scene):
+    scene.start("fuse", "k", {})
+    leave(scene, "fuse")
+    scene.finish("fuse", {}, [])
+    assert scene.is_done("fuse", "k")
+    scene.file("mesh.ply").unlink()
+    assert not scene.is_done("fuse", "k")
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
@@ -46,6 +66,7 @@ def test_equal_data_gives_equal_bytes(tmp_path):
 
 def test_a_stage_is_done_only_with_its_key(scene):
     scene.start("init", "k1", {})
+    leave(scene, "init")
     assert not scene.is_done("init", "k1")
     scene.finish("init", {"photos": 3}, [Signal("GUESSED_FOV", "guessed", ("a",))])
     assert scene.is_done("init", "k1") and not scene.is_done("init", "k2")
@@ -72,6 +93,7 @@ def test_the_same_key_keeps_what_is_there(scene):
 def test_a_forgotten_stage_takes_those_after_it_along(scene):
     for stage in ("init", "poses", "depth", "scale", "refine", "cloud", "fuse"):
         scene.start(stage, "k", {})
+        leave(scene, stage)
         scene.finish(stage, {}, [])
     scene.forget("refine")
     assert [stage for stage in OUTPUTS if scene.is_done(stage)] == ["init", "poses", "depth", "scale"]

@@ -21,7 +21,7 @@ def fuse(frames: Iterable[Frame], plan: FusePlan, device: str = "cpu", report: R
     Args:
         frames: one at a time, in any order and of any sizes; those without depth add nothing.
         plan: of `plan_fusion`, from the same frames.
-        device: "cuda" fuses on the GPU where Open3D can use one; else on the CPU. The surface is the same.
+        device: "auto" or "cuda" fuses on the GPU where Open3D can use one; else on the CPU. The surface is the same.
         report: told after each frame.
 
     Returns:
@@ -60,8 +60,8 @@ class _Grid:
     @classmethod
     def empty(cls, plan: FusePlan, device: str) -> "_Grid":
         """A grid with room for the plan's blocks."""
-        use_cuda = device.startswith("cuda") and o3c.cuda.is_available()
-        o3d_device = o3c.Device("CUDA:0" if use_cuda else "CPU:0")
+        use_cuda = (device == "auto" or device.startswith("cuda")) and o3c.cuda.is_available()
+        o3d_device = o3c.Device(f"CUDA:{device.partition(':')[2] or 0}" if use_cuda else "CPU:0")
         return cls(plan, o3d_device, _voxel_grid(plan.voxel_size, plan.block_count, o3d_device), {})
 
     def integrate(self, frame: Frame) -> bool:

@@ -52,7 +52,7 @@ def fit_view(ties: Ties, depth: Array, settings: ScaleSettings) -> ViewScale:
         The scale; with fewer than `settings.min_ties` inliers it is marked inherited, for `inherit` to fill.
     """
     r, weight, _ = log_ratios(ties, depth)
-    if len(r) < settings.min_ties:
+    if len(r) < max(1, settings.min_ties):
         return ViewScale(0.0, 0.0, len(r), inherited=True)
     middle = weighted_median(r, weight)
     sigma = max(MAD_TO_SIGMA * weighted_median(np.abs(r - middle), weight), 1e-6)

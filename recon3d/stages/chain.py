@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from recon3d.scene import OUTPUTS, UPSTREAM, Scene
+from recon3d.errors import InputError
+from recon3d.formats.capture import read_capture
+from recon3d.scene import MANIFEST, OUTPUTS, UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.stages.cloud import cloud
-from recon3d.stages.depth import depth, is_trusted
+from recon3d.stages.depth import check_maps, depth, is_trusted, with_model
 from recon3d.stages.fuse import fuse
 from recon3d.stages.init import Photos, init
 from recon3d.stages.job import SECTION, Job, Outcome
@@ -33,10 +35,17 @@ def run(photos: Photos, root: str | Path, job: Job) -> Iterator[Outcome]:
         InputError: something handed in can't be used.
         StageError: a stage could not reach a result.
     """
+    try:
+        job = with_model(job, Scene.open(root) if (Path(root) / MANIFEST).is_file() else None, goes_on=False)
+        _check_files(job)
+    except InputError:
+        read_capture(photos, job.settings.photos.format)  # what is wrong with the photos is said first
+        raise
     yield init(photos, root, job)
     scene = Scene.open(root)
+    check_maps(scene, job)
     for stage in STAGES.values():
-        yield stage(scene, job)
+        yield stage(scene, dataclasses.replace(job, force=False))
 
 
 def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
@@ -46,11 +55,21 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
         InputError: something handed in can't be used.
         StageError: the scene has no photos yet, or a stage could not reach a result.
     """
+    if stage != "poses":  # which needs no depth
+        job = with_model(job, scene, goes_on=True)
+    _check_files(job)
     needed = [stage]
     while needed[0] in UPSTREAM:
         needed.insert(0, UPSTREAM[needed[0]])
     for name in needed[1:]:
         yield STAGES[name](scene, dataclasses.replace(job, force=job.force and name == stage))
+
+
+def _check_files(job: Job) -> None:
+    """What can be known to be missing is said before any work is done, not after structure from motion."""
+    for path in (job.settings.poses.file, job.settings.photos.camera):
+        if path and not Path(path).exists():
+            raise InputError(f"{path}: no such file or folder; the settings name it")
 
 
 def settings_of(scene: Scene) -> Settings:

@@ -1,6 +1,8 @@
 """Stage depth: the depth of each registered photo, predicted or read."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from recon3d.geometry.arrays import Array
 from recon3d.progress import each
 from recon3d.scene import Scene, digest, load_array, read_json, save_array
 from recon3d.signals import Signal
-from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+from recon3d.stages.job import Found, Job, Outcome, run_stage, section_of, stage_key
 from recon3d.stages.poses import lenses
 
 VERSION = 1
@@ -39,20 +41,60 @@ def depth(scene: Scene, job: Job) -> Outcome:
         InputError: the model is not at hand, or maps are missing or don't fit.
         StageError: no photo has any valid depth.
     """
-    try:
-        name, version = _source(job)
-    except InputError:
-        # Weights that are no longer at hand aren't needed where their depth is: the scene may have moved here.
-        made_by = scene.facts("depth")
-        name, version = str(made_by.get("model")), str(made_by.get("version"))
-        if job.force or not scene.is_done("depth", _key(scene, name, version, job)):
-            raise
-    key = _key(scene, name, version, job)
+    name, version = source_of(job)
+    key = stage_key("depth", VERSION, job.settings, [name, version], scene)
     return run_stage(scene, "depth", key, job, lambda: _work(scene, name, version, job))
 
 
-def _key(scene: Scene, name: str, version: str, job: Job) -> str:
-    return stage_key("depth", VERSION, job.settings, [name, version], scene)
+@dataclass(frozen=True)
+class AbsentModel:
+    """Stands for a model that made a scene's depth and is not at hand: what it made is current, nothing new is made."""
+
+    name: str
+    version: str
+
+    def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
+        """Has nothing to say."""
+        raise InputError(
+            f"depth model {self.name!r} made this scene's depth and is not at hand here; run where it is, hand it in "
+            "from Python, or choose another with --model"
+        )
+
+
+def with_model(job: Job, scene: Scene | None, *, goes_on: bool) -> Job:
+    """The job with a model that is known to be at hand, found out before any work is done.
+
+    Args:
+        job: as asked for.
+        scene: where there is one already.
+        goes_on: a single stage of the scene was asked for: a model that was handed in from Python stays its model.
+
+    Raises:
+        InputError: the model is not at hand, and the scene has no depth by it.
+    """
+    made = scene.facts("depth") if scene else {}
+    same = bool(made) and scene is not None and scene.settings_of("depth") == section_of("depth", job.settings)
+    if job.model is None and same and goes_on and made.get("handed_in"):
+        return dataclasses.replace(job, model=AbsentModel(made["model"], made["version"]))
+    pick_device(job.device)
+    try:
+        source_of(job)
+    except InputError:
+        if job.force or not same:
+            raise
+        # Weights that are no longer at hand aren't needed where their depth is: the scene may have moved here.
+        return dataclasses.replace(job, model=AbsentModel(made["model"], made["version"]))
+    return job
+
+
+def check_maps(scene: Scene, job: Job) -> None:
+    """Finds out right after init whether there are depth maps of the photos, where maps are asked for.
+
+    Raises:
+        InputError: there is none.
+    """
+    if _reads_maps(job):
+        _maps(scene, list(scene.calibrations()), job)
 
 
 def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
@@ -79,11 +121,17 @@ def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
         [Signal("OUT_OF_RANGE", f"{len(empty)} of {len(cameras)} photos have no valid depth", empty)] if empty else []
     )
     share = float(np.mean(list(valid.values())))
-    facts = {"photos": len(cameras), "model": source, "version": version, "valid_share": round(share, 4)}
+    facts = {
+        "photos": len(cameras),
+        "model": source,
+        "version": version,
+        "handed_in": job.model is not None,
+        "valid_share": round(share, 4),
+    }
     return f"{len(cameras)} depth maps from {source}, {100 * share:.0f} % of the pixels valid", facts, signals
 
 
-def _source(job: Job) -> tuple[str, str]:
+def source_of(job: Job) -> tuple[str, str]:
     """Name and version of what gives depth; nothing is loaded."""
     settings, model = job.settings.depth, job.model
     if model is not None:
@@ -110,16 +158,12 @@ def _reads_maps(job: Job) -> bool:
 
 def _from_maps(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict:
     """Depth from files: of the capture itself, or of a folder."""
-    settings = job.settings.depth
-    if settings.maps:
-        maps, unit_m = find_depth_maps(Path(settings.maps), list(cameras)), settings.maps_unit_m
-    else:
-        capture = read_json(scene.file("capture.json"))
-        maps, unit_m = {name: Path(path) for name, path in capture["depth"].items()}, float(capture["depth_unit_m"])
+    maps, unit_m = _maps(scene, list(cameras), job)
     missing = [name for name in cameras if name not in maps]
     if missing:
+        listed = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise InputError(
-            f"no depth map for {len(missing)} of {len(cameras)} photos ({', '.join(missing[:3])}, …); "
+            f"no depth map for {len(missing)} of {len(cameras)} photos ({listed}); "
             "leave these photos out, or choose a network with --model"
         )
     calibrations = lenses(scene)
@@ -129,6 +173,24 @@ def _from_maps(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict
         return fitted(values, calibrations[name], cameras[name], str(maps[name]))
 
     return predict
+
+
+def _maps(scene: Scene, names: Sequence[str], job: Job) -> tuple[dict[str, Path], float]:
+    """Depth maps by photo, and metres per step of theirs.
+
+    Raises:
+        InputError: there is none.
+    """
+    settings = job.settings.depth
+    if settings.maps:
+        return find_depth_maps(Path(settings.maps), list(names)), settings.maps_unit_m
+    capture = read_json(scene.file("capture.json"))
+    if not capture["depth"]:
+        raise InputError(
+            f"no depth map was recorded with these {len(names)} photos (format {capture['format']}); choose a network "
+            "with --model, or give maps with --depth DIR"
+        )
+    return {name: Path(path) for name, path in capture["depth"].items()}, float(capture["depth_unit_m"])
 
 
 def _from_model(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict:

@@ -34,7 +34,7 @@ def _work(scene: Scene, job: Job) -> Found:
         mesh, how = single_view_mesh(next(frames(scene)), job.settings.refine), ["single view, cut at depth edges"]
     else:
         plan = plan_fusion(frames(scene), settings)
-        if plan.truncation < plan.noise_m:
+        if settings.truncation is not None and plan.truncation < plan.noise_m:
             text = f"truncation {plan.truncation:.3g} m, and depths are off by {plan.noise_m:.3g} m"
             signals.append(Signal("TRUNC_LT_RESIDUAL", text))
         mesh, how = fuse_frames(frames(scene), plan, job.device, job.report), list(plan.reasons)

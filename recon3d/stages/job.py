@@ -13,6 +13,9 @@ from recon3d.scene import UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.signals import Signal
 
+WITHOUT_EFFECT = {"poses.timeout_min"}
+"""Settings that don't decide what comes out, only whether it does."""
+
 SECTION = {"init": "photos"}
 """The settings section of a stage, where it isn't called as the stage."""
 
@@ -75,8 +78,9 @@ def stage_key(stage: str, version: int, settings: Settings, extra: list[str], sc
 
 
 def section_of(stage: str, settings: Settings) -> dict[str, Any]:
-    """The settings of one stage, as the manifest keeps them."""
-    return dataclasses.asdict(getattr(settings, SECTION.get(stage, stage)))
+    """The settings of one stage, as the manifest keeps them; those that never decide what comes out are left out."""
+    section = dataclasses.asdict(getattr(settings, SECTION.get(stage, stage)))
+    return {key: value for key, value in section.items() if f"{stage}.{key}" not in WITHOUT_EFFECT}
 
 
 def run_stage(scene: Scene, stage: str, key: str, job: Job, work: Callable[[], Found]) -> Outcome:
@@ -85,7 +89,7 @@ def run_stage(scene: Scene, stage: str, key: str, job: Job, work: Callable[[], F
         if job.force:
             scene.forget(stage)
         if scene.is_done(stage, key):
-            return Outcome(stage, "up to date", scene.facts(stage), (), fresh=False)
+            return Outcome(stage, "up to date", scene.facts(stage), tuple(scene.signals(stage)), fresh=False)
         scene.start(stage, key, section_of(stage, job.settings))
         line, facts, signals = work()
         scene.finish(stage, facts, signals)

@@ -66,7 +66,8 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
         lost = why_unregistered(sparse_folder, [name for name in photos if name not in world_from_cam])
     if lost:
         text = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
-        signals.append(Signal("UNREGISTERED", f"{len(lost)} of {len(photos)} photos left out: {text}", tuple(lost)))
+        code = "NO_POSE" if given.world_from_cam else "UNREGISTERED"
+        signals.append(Signal(code, f"{len(lost)} of {len(photos)} photos left out: {text}", tuple(lost)))
     metric = given.metric and bool(given.world_from_cam)
     data = poses_as_json(world_from_cam, "m" if metric else "1")
     write_json(sparse_folder / "poses.json", data | {"given": bool(given.world_from_cam), "metric": metric})

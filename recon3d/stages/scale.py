@@ -46,6 +46,9 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor)
     if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
         metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
+    if not tied:  # nothing says otherwise: depth keeps its own metres
+        own = -math.log(metric.factor)
+        views = {name: dataclasses.replace(view, log_scale=own) for name, view in views.items()}
     world_from_cam = {name: pose.scaled(metric.factor) for name, pose in sparse_poses.items()}
     levelled_from_world = SE3.identity()
     if settings.level and not given:
@@ -97,7 +100,9 @@ def _told(
     signals = []
     inherited = tuple(name for name in views if name not in tied)
     if inherited and sparse and not trusted:
-        signals.append(Signal("FEW_TIES", f"{len(inherited)} of {len(views)} views have too few ties", inherited))
+        instead = "took their depth scale from the others" if tied else "keep the scale of the depth model"
+        text = f"{len(inherited)} of {len(views)} views have too few ties to the photos' points and {instead}"
+        signals.append(Signal("FEW_TIES", text, inherited))
     logs = np.array([view.log_scale for view in tied.values()])
     spread = float(1.4826 * np.median(np.abs(logs - np.median(logs)))) if len(logs) else 0.0
     if spread > SPREAD_LIMIT and not trusted:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from recon3d.errors import StageError
+from recon3d.errors import InputError, StageError
 from recon3d.formats.cloud_file import read_cloud
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.geometry import Mesh
@@ -13,6 +13,8 @@ from recon3d.geometry.arrays import Array
 from recon3d.scene import Scene, replacing
 from recon3d.show.screenshot import screenshot
 from recon3d.show.viewer import view
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 TILTED = 0.7
 """Cosine of the angle between z and the photos' mean up below which a given world is not taken to be z up."""
@@ -22,8 +24,11 @@ def save_screenshot(scene: Scene, path: Path) -> None:
     """Writes a picture of the mesh; needs no display.
 
     Raises:
+        InputError: the name is no picture's.
         StageError: the scene has no mesh yet.
     """
+    if path.is_dir() or path.suffix.lower() not in PICTURES:
+        raise InputError(f"{path}: got no name of a picture, wanted one that ends in {', '.join(PICTURES)}")
     picture = screenshot(_mesh(scene), up=_up(scene))
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary)

@@ -1,5 +1,6 @@
 """What people hand in by mistake: one clear line, the right exit code, no traceback, nothing half done."""
 
+import json
 import os
 import struct
 import zlib
@@ -75,7 +76,7 @@ def test_no_readable_photo_is_an_error(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "a.jpg").write_text("no photo")
-    refused(command("run", photos, "-o", tmp_path / "s"), "a.jpg")
+    refused(command("run", photos, "-o", tmp_path / "s", "--model", "demo"), "a.jpg")
 
 
 def test_mixed_sizes_two_photos_of_one_stem_spaces_and_umlauts(frames, tmp_path):
@@ -164,6 +165,39 @@ def test_a_place_where_nothing_can_be_made(capture):
 
 def test_an_unknown_model_lists_the_choices(capture, tmp_path):
     refused(command("run", capture, "-o", tmp_path / "s", "--model", "zoodepth"), "zoodepth", "zoedepth-nk")
+
+
+def test_what_is_missing_is_said_before_any_work(capture, tmp_path, monkeypatch):
+    assert command("run", capture, "-o", tmp_path / "s", "--model", "recorded").returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("*") if path.name != ".lock"}
+    for wrong in (["--model", "zoodepth"], ["--poses", "nowhere.txt"], ["--device", "abacus"], ["--depth", "nowhere"]):
+        refused(command("run", capture, "-o", tmp_path / "s", "--set", "photos.max_side=100", *wrong))
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "s").rglob("*") if path.name != ".lock"}
+
+
+@pytest.mark.parametrize("name", ["mesh.xyz", "mesh", "."])
+def test_a_picture_needs_a_picture_s_name(capture, tmp_path, name):
+    assert command("run", capture, "-o", tmp_path / "s", "--model", "recorded").returncode == 0
+    refused(command("view", tmp_path / "s", "--screenshot", tmp_path / name), "picture")
+
+
+def test_a_stage_before_init_says_what_to_run(tmp_path):
+    Scene.create(tmp_path / "s")
+    refused(command("poses", tmp_path / "s"), "recon3d init")
+
+
+def test_a_model_and_maps_are_one_too_many(capture, tmp_path):
+    refused(
+        command("run", capture, "-o", tmp_path / "s", "--model", "demo", "--depth", tmp_path), "--model and --depth"
+    )
+
+
+def test_one_photo_keeps_its_own_metres_whatever_the_factor(capture, tmp_path):
+    photo = next(capture.glob("*.color.png"))
+    line = ("--format", "folder", "--model", "demo", "--set", "scale.factor=0.05")
+    assert command("run", photo, "-o", tmp_path / "s", *line).returncode == 0
+    (view,) = json.loads((tmp_path / "s" / "scales.json").read_text())["views"].values()
+    assert view["factor"] == pytest.approx(1)
 
 
 def test_a_model_without_weights_says_how_to_get_them(capture, tmp_path, monkeypatch):

@@ -176,6 +176,24 @@ def test_a_network_s_scale_is_taken_from_the_ties(frames, capture, tmp_path):
     assert np.median(tied) == pytest.approx(1 / 1.3, rel=0.02)
 
 
+def test_a_model_from_python_stays_the_scene_s_model(frames, capture, tmp_path):
+    by_image = {frame.image.tobytes(): frame.depth for frame in frames}
+    model = recon3d.FunctionModel(lambda image, camera: by_image[image.tobytes()], name="mine", version="1")
+    recon3d.run(capture, tmp_path / "scene", model=model)
+    done = command("fuse", tmp_path / "scene", "--set", "fuse.voxel_size=0.05")
+    assert done.returncode == 0 and "depth: up to date" in done.stdout, done.stderr
+    done = command("depth", tmp_path / "scene", "--force")
+    assert done.returncode == 1 and "'mine'" in done.stderr
+
+
+def test_a_mesh_that_was_deleted_is_made_again(capture, tmp_path):
+    line = ("run", capture, "-o", tmp_path / "scene", "--model", "recorded")
+    assert command(*line).returncode == 0
+    (tmp_path / "scene" / "mesh.ply").unlink()
+    assert command(*line).returncode == 0
+    assert (tmp_path / "scene" / "mesh.ply").exists()
+
+
 def test_depth_that_is_there_needs_no_weights(capture, tmp_path, monkeypatch):
     from recon3d.errors import InputError
 
