@@ -23,7 +23,7 @@ def run(
     """Reconstructs photos into a scene; what is up to date is left as it is.
 
     Args:
-        photos: a folder, a glob, one photo, or a list of them.
+        photos: a folder, a glob, one photo, a video, or a list of them.
         scene: the folder to write; made where it isn't there.
         model: a name of `recon3d models`, a local folder, "recorded", or a `DepthModel` (see `FunctionModel`);
             None = as the settings say.

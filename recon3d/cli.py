@@ -39,7 +39,7 @@ models_app = typer.Typer(help="Depth models: which there are, and fetching one."
 app.add_typer(models_app, name="models")
 
 PhotosArg = Annotated[
-    list[str], typer.Argument(metavar="PHOTOS…", help="A folder, a glob, or photos named one by one.")
+    list[str], typer.Argument(metavar="PHOTOS…", help="A folder, a glob, photos named one by one, or a video.")
 ]
 SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="The scene's folder.")]
 OutOpt = Annotated[Path | None, typer.Option("-o", "--out", metavar="SCENE", help="The scene's folder.")]

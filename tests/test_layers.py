@@ -34,7 +34,7 @@ def test_the_library_never_imports_scene_stages_or_cli(folder):
         assert not above, f"{path}: imports {above}"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["fuse", "--help"], ["view", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["fuse", "--help"], ["view", "--help"], ["calibrate", "--help"]])
 def test_help_imports_none_of_the_heavy_libraries(arguments):
     code = (
         "import sys\nfrom recon3d.cli import main\nsys.argv = ['recon3d', *sys.argv[1:]]\n"
