@@ -1,11 +1,7 @@
-"""The scene on disk: what every file is called, what is done and current, and writes that are whole or not there."""
+"""The scene on disk: what every file is called, what is done and what is current."""
 
 import contextlib
-import errno
 import fcntl
-import hashlib
-import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.errors import InputError, StageError
+from recon3d.files import read_json, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.signals import Signal
@@ -33,68 +30,6 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 """The stages in their order, and the files that each alone writes."""
 
 UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary sibling to write; flushes it and renames it over `path` when all went well.
-
-    Raises:
-        StageError: the file can't be written (no space, no permission, a read-only disk).
-    """
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise StageError(
-                f"{path}: can't be written: {error.strerror}; free space or choose another SCENE"
-            ) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Writes JSON, whole or not at all; equal data gives equal bytes."""
-    with replacing(path) as temporary:
-        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        # a file name that is no UTF-8 goes to disk and comes back as it was
-        temporary.write_bytes(text.encode("utf-8", errors="surrogateescape"))
-
-
-def read_json(path: Path) -> Any:
-    """Reads a JSON file of a scene."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except FileNotFoundError as error:
-        raise StageError(f"{path}: missing; run the command again with --force") from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise StageError(f"{path}: damaged ({error}); delete it and run the command again") from error
-
-
-def digest(*paths: Path) -> str:
-    """sha256 over the contents of files, in the order given."""
-    total = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise InputError(f"{path}: can't be read: {error.strerror}") from error
-    return total.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -346,22 +281,3 @@ def poses_as_json(world_from_cam: Mapping[str, SE3], unit: str = "m") -> dict[st
 def poses_from_json(data: dict[str, Any]) -> dict[str, SE3]:
     """The other way of `poses_as_json`."""
     return {name: SE3.from_matrix(np.array(matrix)) for name, matrix in data["poses"].items()}
-
-
-def save_array(path: Path, array: Array) -> None:
-    """Writes one .npy file, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
-
-
-def load_array(path: Path) -> Array:
-    """Reads one .npy file of the scene; never unpickles.
-
-    Raises:
-        StageError: missing or damaged.
-    """
-    try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise StageError(f"{path}: missing or damaged ({error}); run the stage again with --force") from error
-    return array

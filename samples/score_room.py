@@ -11,12 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from recon3d.files import load_array
 from recon3d.formats.depth_map import read_depth
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.metrics.depth import depth_errors
 from recon3d.metrics.surface import sample_surface, surface_errors
 from recon3d.metrics.trajectory import centre_rmse_m, umeyama
-from recon3d.scene import Scene, load_array, poses_from_json
+from recon3d.scene import Scene, poses_from_json
 from recon3d.stages.scale import aligned_depth, view_scales
 
 TRUTH = Path(__file__).parent / "room" / "truth"

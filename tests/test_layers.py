@@ -29,12 +29,14 @@ def test_the_library_never_imports_scene_stages_or_cli(folder):
         above = [
             name
             for name in imports_of(path)
-            if name.startswith(("recon3d.scene", "recon3d.stages", "recon3d.cli", "recon3d.api"))
+            if name.startswith(("recon3d.scene", "recon3d.files", "recon3d.stages", "recon3d.cli", "recon3d.api"))
         ]
         assert not above, f"{path}: imports {above}"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["fuse", "--help"], ["view", "--help"], ["calibrate", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["fuse", "--help"], ["view", "--help"], ["calibrate", "--help"]]
+)
 def test_help_imports_none_of_the_heavy_libraries(arguments):
     code = (
         "import sys\nfrom recon3d.cli import main\nsys.argv = ['recon3d', *sys.argv[1:]]\n"

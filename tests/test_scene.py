@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from recon3d.errors import InputError, StageError
-from recon3d.scene import OUTPUTS, Scene, load_array, replacing, save_array, write_json
+from recon3d.files import load_array, replacing, save_array, write_json
+from recon3d.scene import OUTPUTS, Scene
 from recon3d.signals import Signal
 
 

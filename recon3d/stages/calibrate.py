@@ -9,6 +9,7 @@ import cv2
 from PIL import Image
 
 from recon3d.errors import InputError, StageError
+from recon3d.files import replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json
 from recon3d.geometry.arrays import Array
 from recon3d.photos.board_bundle import LENS_MODELS, BoardView
@@ -18,7 +19,6 @@ from recon3d.photos.find import find_photos, scene_names
 from recon3d.photos.lens_fit import Held
 from recon3d.photos.read import read_photo
 from recon3d.progress import Report, silent
-from recon3d.scene import replacing, write_json
 from recon3d.settings import PhotosSettings
 from recon3d.show.board_page import DPI, as_picture, draw_page, fitting_square
 from recon3d.show.calibration_picture import draw_calibration

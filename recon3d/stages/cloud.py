@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from recon3d.files import replacing
 from recon3d.formats.ply import write_cloud
 from recon3d.fusion.cloud import cloud_of
 from recon3d.fusion.plan import plan_fusion
-from recon3d.scene import Scene, replacing
+from recon3d.scene import Scene
 from recon3d.settings import FuseSettings
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key

@@ -12,11 +12,12 @@ from recon3d.depth.model import DepthPrediction
 from recon3d.depth.models import load_model, model_version
 from recon3d.depth.recorded import fitted
 from recon3d.errors import InputError, StageError
+from recon3d.files import digest, load_array, read_json, save_array
 from recon3d.formats.depth_map import find_depth_maps, read_depth
 from recon3d.geometry import Camera
 from recon3d.geometry.arrays import Array
 from recon3d.progress import each
-from recon3d.scene import Scene, digest, load_array, read_json, save_array
+from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, section_of, stage_key
 from recon3d.stages.poses import lenses

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from recon3d.files import load_array
 from recon3d.geometry import Frame
 from recon3d.progress import Report, each, silent
-from recon3d.scene import Scene, load_array
+from recon3d.scene import Scene
 
 
 def frames(scene: Scene, title: str = "", report: Report = silent) -> Iterator[Frame]:

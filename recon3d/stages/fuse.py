@@ -1,5 +1,6 @@
 """Stage fuse: all kept depths as one clean mesh."""
 
+from recon3d.files import replacing
 from recon3d.formats.glb import write_glb
 from recon3d.formats.ply import write_mesh
 from recon3d.fusion.clean import clean
@@ -7,7 +8,7 @@ from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import plan_fusion
 from recon3d.fusion.single_view import single_view_mesh
 from recon3d.fusion.tsdf import fuse as fuse_frames
-from recon3d.scene import Scene, replacing
+from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames

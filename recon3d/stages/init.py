@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from recon3d.errors import InputError
+from recon3d.files import digest, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_for, read_camera
 from recon3d.formats.capture import Capture, read_capture
 from recon3d.geometry import Calibration, Camera
@@ -20,7 +21,7 @@ from recon3d.photos.undistort import KEPT
 from recon3d.photos.video import WIDE_STEP, frames_of, pick_frames, step_of, survey_video
 from recon3d.photos.working import working_suffix, write_working
 from recon3d.progress import each
-from recon3d.scene import SCHEMA, Scene, digest, poses_as_json, replacing, write_json
+from recon3d.scene import SCHEMA, Scene, poses_as_json
 from recon3d.settings import PhotosSettings
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key

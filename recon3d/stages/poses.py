@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recon3d.files import digest, read_json, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
 from recon3d.formats.pose_file import GivenPoses, read_poses
 from recon3d.geometry import SE3, Calibration
@@ -17,7 +18,7 @@ from recon3d.poses.pairs import pairs_by_pose
 from recon3d.poses.sfm import reconstruct
 from recon3d.poses.sparse import read_sparse, why_unregistered
 from recon3d.progress import each
-from recon3d.scene import Scene, digest, poses_as_json, poses_from_json, read_json, replacing, write_json
+from recon3d.scene import Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 

@@ -5,11 +5,12 @@ from functools import lru_cache
 import numpy as np
 
 from recon3d.errors import StageError
+from recon3d.files import load_array, save_array
 from recon3d.geometry.arrays import Array
 from recon3d.progress import each
 from recon3d.refine.consistency import keep, neighbours_of, vote
 from recon3d.refine.masks import edge_mask
-from recon3d.scene import Scene, load_array, save_array
+from recon3d.scene import Scene
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
 

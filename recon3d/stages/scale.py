@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recon3d.depth.sigma import NETWORK_RELATIVE, default_sigma
+from recon3d.files import load_array, read_json, write_json
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.poses.sparse import Sparse, read_sparse
@@ -17,7 +18,7 @@ from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
 from recon3d.scale.per_view import ViewScale, fit_view, inherit
 from recon3d.scale.ties import Ties, ray_angles, ties_of
-from recon3d.scene import SCHEMA, Scene, load_array, poses_as_json, poses_from_json, read_json, write_json
+from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 

@@ -6,11 +6,12 @@ import numpy as np
 from PIL import Image
 
 from recon3d.errors import InputError, StageError
+from recon3d.files import replacing
 from recon3d.formats.cloud_file import read_cloud
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.scene import Scene, replacing
+from recon3d.scene import Scene
 from recon3d.show.screenshot import screenshot
 from recon3d.show.viewer import view
 

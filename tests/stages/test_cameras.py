@@ -8,10 +8,11 @@ from PIL import Image
 from synthetic import room_frames, write_capture, write_photos
 
 import recon3d
+from recon3d.files import load_array
 from recon3d.formats.camera_file import write_camera
 from recon3d.geometry import Calibration, Camera
 from recon3d.photos.undistort import distort_pixels, pinhole_of
-from recon3d.scene import Scene, load_array
+from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages.chain import run_to
 from recon3d.stages.init import init

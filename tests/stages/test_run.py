@@ -113,7 +113,7 @@ def test_killed_and_run_again_gives_the_same_bytes(scene, capture, tmp_path, sta
     """The process is stopped where it first writes in the stage, then killed, and the same command is run again."""
     root = tmp_path / "scene"
     code = (
-        "import os, signal, sys\nimport recon3d.scene as s\nreal = s.os.replace\n"
+        "import os, signal, sys\nimport recon3d.files as s\nreal = s.os.replace\n"
         "def replace(a, b):\n"
         f"    if s.Path(b).relative_to(sys.argv[2]).parts[0] == {OUTPUTS[stage][0]!r}:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
