@@ -52,6 +52,12 @@ DepthOpt = Annotated[str | None, typer.Option("--depth", metavar="DIR", help="De
 FormatOpt = Annotated[
     str | None, typer.Option("--format", help="Layout of PHOTOS: folder, 7scenes, nerfstudio, colmap.")
 ]
+LensOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--calibrate-lens", metavar="on|off", help="Find lens distortion from the photos; off keeps a pinhole."
+    ),
+]
 DeviceOpt = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 ConfigOpt = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings from a file.")]
 SetOpt = Annotated[
@@ -70,6 +76,7 @@ def run(
     poses: PosesOpt = None,
     depth: DepthOpt = None,
     format: FormatOpt = None,
+    calibrate_lens: LensOpt = None,
     device: DeviceOpt = "auto",
     config: ConfigOpt = None,
     set: SetOpt = None,
@@ -80,7 +87,8 @@ def run(
     from recon3d.stages.chain import run as run_chain
     from recon3d.stages.job import Job
 
-    settings = _settings(Settings(), config, set, model=model, camera=camera, poses=poses, depth=depth, format=format)
+    options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
+    settings = _settings(Settings(), config, set, **options, calibrate_lens=calibrate_lens)
     root = out or _scene_for(photos)
     with bars() as report:
         outcomes = _told(run_chain(_source(photos), root, Job(settings, device, None, report, force)), as_json)
@@ -119,6 +127,7 @@ def _stage_command(stage: str, text: str) -> None:
         model: ModelOpt = None,
         poses: PosesOpt = None,
         depth: DepthOpt = None,
+        calibrate_lens: LensOpt = None,
         device: DeviceOpt = "auto",
         config: ConfigOpt = None,
         set: SetOpt = None,
@@ -130,7 +139,8 @@ def _stage_command(stage: str, text: str) -> None:
         from recon3d.stages.job import Job
 
         opened = Scene.open(scene)
-        settings = _settings(settings_of(opened), config, set, model=model, poses=poses, depth=depth)
+        options = {"model": model, "poses": poses, "depth": depth, "calibrate_lens": calibrate_lens}
+        settings = _settings(settings_of(opened), config, set, **options)
         with bars() as report:
             outcomes = _told(run_to(opened, stage, Job(settings, device, None, report, force)), as_json)
         _print_json(outcomes, as_json)
@@ -293,6 +303,7 @@ def doctor() -> None:
 def _settings(base: Settings, config: Path | None, assignments: list[str] | None, **options: str | None) -> Settings:
     """Options over --set over --config over the base."""
     homes = {"model": "depth", "camera": "photos", "poses": "poses", "depth": "depth", "format": "photos"}
+    homes["calibrate_lens"] = "poses"
     keys = {"poses": "file", "depth": "maps"}
     if options.get("model") and options.get("depth"):
         raise InputError("got --model and --depth, wanted one of them: both say where depth comes from")

@@ -239,3 +239,10 @@ def test_models_are_listed_with_their_licence():
     done = command("models")
     assert done.returncode == 0
     assert "zoedepth-nk" in done.stdout and "MIT" in done.stdout
+
+
+def test_the_lens_option_is_the_setting(capture, tmp_path):
+    line = ("run", capture, "-o", tmp_path / "s", "--model", "recorded")
+    assert command(*line, "--calibrate-lens", "off").returncode == 0
+    assert Scene.open(tmp_path / "s").settings_of("poses")["calibrate_lens"] is False
+    refused(command(*line, "--calibrate-lens", "perhaps"), "calibrate_lens", "perhaps")
