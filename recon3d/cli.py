@@ -1,6 +1,7 @@
 """The command line: options become settings, settings one stage, a stage one line."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,7 +94,7 @@ def run(
     with bars() as report:
         outcomes = _told(run_chain(_source(photos), root, Job(settings, device, None, report, force)), as_json)
     if not as_json:
-        typer.echo(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {root}")
+        typer.echo(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")
     _print_json(outcomes, as_json)
 
 

@@ -271,9 +271,16 @@ def _why_nothing(path: Path, count: int) -> str:
         features = [database.num_keypoints_for_image(i + 1) for i in range(count)]
         _, inliers = database.read_two_view_geometry_num_inliers()
         matched = database.num_matched_image_pairs()
+    agree = np.count_nonzero(inliers)
+    if agree:
+        return (
+            f"structure from motion: none of {count} photos could be placed, although {agree} of {matched} pairs of "
+            "photos match: they stand too near to each other, or are the same photo; take one a step aside, or "
+            "reconstruct a single photo: recon3d run PHOTO"
+        )
     return (
         f"structure from motion: none of {count} photos could be placed: median of {np.median(features):.0f} features "
-        f"a photo, {np.count_nonzero(inliers)} of {matched} pairs of photos agree on a geometry; take sharp photos of "
+        f"a photo, 0 of {matched} pairs of photos agree on a geometry; take sharp photos of "
         "textured things, with 60 % overlap, moving sideways between them, or give the poses with --poses FILE"
     )
 

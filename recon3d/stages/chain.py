@@ -57,7 +57,6 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
     """
     if stage != "poses":  # which needs no depth
         job = with_model(job, scene, goes_on=True)
-    _check_files(job)
     needed = [stage]
     while needed[0] in UPSTREAM:
         needed.insert(0, UPSTREAM[needed[0]])

@@ -129,7 +129,8 @@ def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
         "handed_in": job.model is not None,
         "valid_share": round(share, 4),
     }
-    return f"{len(cameras)} depth maps from {source}, {100 * share:.0f} % of the pixels valid", facts, signals
+    plural = "s" if len(cameras) > 1 else ""
+    return f"{len(cameras)} depth map{plural} from {source}, {100 * share:.0f} % of the pixels valid", facts, signals
 
 
 def source_of(job: Job) -> tuple[str, str]:

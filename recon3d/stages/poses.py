@@ -39,10 +39,21 @@ def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
     """
     file = Path(job.settings.poses.file) if job.settings.poses.file else None
     extra = [str(job.settings.scale.trusted_photos if trusted_depth else None)]
-    if file:
-        extra.append(digest(*sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file]))
-    key = stage_key("poses", VERSION, job.settings, extra, scene)
-    return run_stage(scene, "poses", key, job, lambda: _work(scene, file, job, trusted_depth))
+    file_digest = None
+    if file:  # one that was moved away since is as it was: only other poses make the stage stale
+        file_digest = _digest(file) if file.exists() else scene.facts("poses").get("file_digest")
+    key = stage_key("poses", VERSION, job.settings, [*extra, str(file_digest)], scene)
+
+    def work() -> Found:
+        line, facts, signals = _work(scene, file, job, trusted_depth)
+        return line, facts | {"file_digest": file_digest}, signals
+
+    return run_stage(scene, "poses", key, job, work)
+
+
+def _digest(file: Path) -> str:
+    """Of a file of poses, or of a folder with a model."""
+    return digest(*sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file])
 
 
 def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Found:

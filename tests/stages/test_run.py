@@ -194,6 +194,17 @@ def test_a_mesh_that_was_deleted_is_made_again(capture, tmp_path):
     assert (tmp_path / "scene" / "mesh.ply").exists()
 
 
+def test_poses_that_are_there_need_no_file(frames, capture, tmp_path):
+    poses = tmp_path / "poses.txt"
+    np.savetxt(poses, np.stack([frame.world_from_cam.matrix.ravel() for frame in frames]))
+    line = ("run", capture, "-o", tmp_path / "scene", "--model", "recorded", "--poses", poses)
+    assert command(*line).returncode == 0
+    poses.unlink()
+    done = command("fuse", tmp_path / "scene", "--set", "fuse.voxel_size=0.05")
+    assert done.returncode == 0 and "poses: up to date" in done.stdout, done.stderr
+    assert "poses.txt" in command(*line).stderr
+
+
 def test_depth_that_is_there_needs_no_weights(capture, tmp_path, monkeypatch):
     from recon3d.errors import InputError
 
