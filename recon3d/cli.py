@@ -303,9 +303,6 @@ def doctor() -> None:
 
 def _settings(base: Settings, config: Path | None, assignments: list[str] | None, **options: str | None) -> Settings:
     """Options over --set over --config over the base."""
-    homes = {"model": "depth", "camera": "photos", "poses": "poses", "depth": "depth", "format": "photos"}
-    homes["calibrate_lens"] = "poses"
-    keys = {"poses": "file", "depth": "maps"}
     if options.get("model") and options.get("depth"):
         raise InputError("got --model and --depth, wanted one of them: both say where depth comes from")
     settings = base.with_toml(config) if config else base
@@ -315,10 +312,22 @@ def _settings(base: Settings, config: Path | None, assignments: list[str] | None
             continue
         if option in ("camera", "poses", "depth"):
             value = str(Path(value).absolute())
-        settings = settings.replaced(homes[option], **{keys.get(option, option): value})
-        if option == "model":
-            settings = settings.replaced("depth", maps=options.get("depth"))
+        section, key = _OPTION_SETTINGS[option]
+        settings = settings.replaced(section, **{key: value})
+        if option == "model":  # it takes the place of maps that the scene was made with
+            settings = settings.replaced("depth", maps=None)
     return settings
+
+
+_OPTION_SETTINGS = {
+    "model": ("depth", "model"),
+    "camera": ("photos", "camera"),
+    "poses": ("poses", "file"),
+    "depth": ("depth", "maps"),
+    "format": ("photos", "format"),
+    "calibrate_lens": ("poses", "calibrate_lens"),
+}
+"""The setting that each option of the command line stands for."""
 
 
 def _source(photos: list[str]) -> str | list[str]:

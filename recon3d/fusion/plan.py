@@ -58,11 +58,6 @@ class FusePlan:
     max_memory_gib: float
     reasons: tuple[str, ...] = ()
 
-    @property
-    def memory_gib(self) -> float:
-        """What the grid and the extraction of its mesh take [GiB]."""
-        return self.block_count * BYTES_PER_BLOCK / 2**30
-
     def may_double(self, capacity: int) -> bool:
         """Whether a grid of `capacity` blocks may grow to twice that; old and new buffers live together meanwhile."""
         return 3 * capacity * BYTES_PER_BLOCK <= self.max_memory_gib * 2**30

@@ -72,7 +72,7 @@ class _Grid:
         K = frame.camera.K
         K[:2, 2] += 0.5  # the grid truncates pixel coordinates; our pixel centres are integers
         intrinsic = o3c.Tensor.from_numpy(K)
-        extrinsic = o3c.Tensor.from_numpy(frame.world_from_cam.inverse().matrix)
+        cam_from_world = o3c.Tensor.from_numpy(frame.world_from_cam.inverse().matrix)
         depth = self._image(frame.depth)
         # 0 to 255 in float: the grid holds 255 times that in uint16, so that its truncating mean loses no grey levels
         color = self._image(frame.image)
@@ -81,9 +81,9 @@ class _Grid:
         # The list of touched blocks is sized from the first image a grid sees: each size has a finder of its own.
         if frame.camera not in self.finders:
             self.finders[frame.camera] = _voxel_grid(self.plan.voxel_size, 1, self.device)
-        touched = self.finders[frame.camera].compute_unique_block_coordinates(depth, intrinsic, extrinsic, *reach)
+        touched = self.finders[frame.camera].compute_unique_block_coordinates(depth, intrinsic, cam_from_world, *reach)
         self._check_room(frame.name, len(touched))
-        self.blocks.integrate(touched, depth, color, intrinsic, extrinsic, *reach)
+        self.blocks.integrate(touched, depth, color, intrinsic, cam_from_world, *reach)
         return True
 
     def extract(self, min_weight: float) -> Mesh:
