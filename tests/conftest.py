@@ -4,7 +4,7 @@ import hypothesis
 import pytest
 
 # how long an example takes says what else the machine does: no test is timed
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
 
