@@ -1,0 +1,120 @@
+"""Commands of the stages: a whole run, or one stage with what is missing before it."""
+
+import shlex
+
+import typer
+
+from recon3d.bars import bars
+from recon3d.cli.app import app
+from recon3d.cli.words import (
+    CameraOpt,
+    ConfigOpt,
+    DepthOpt,
+    DeviceOpt,
+    ForceOpt,
+    FormatOpt,
+    JsonOpt,
+    LensOpt,
+    ModelOpt,
+    OutOpt,
+    PhotosArg,
+    PosesOpt,
+    SceneArg,
+    SetOpt,
+    print_json,
+    scene_for,
+    settings_from,
+    source,
+    told,
+)
+from recon3d.settings import Settings
+
+
+@app.command()
+def run(
+    photos: PhotosArg,
+    out: OutOpt = None,
+    model: ModelOpt = None,
+    camera: CameraOpt = None,
+    poses: PosesOpt = None,
+    depth: DepthOpt = None,
+    format: FormatOpt = None,
+    calibrate_lens: LensOpt = None,
+    device: DeviceOpt = "auto",
+    config: ConfigOpt = None,
+    set: SetOpt = None,
+    force: ForceOpt = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Everything: photos to mesh.ply and mesh.glb; what is up to date is left as it is."""
+    from recon3d.stages.chain import run as run_chain
+    from recon3d.stages.job import Job
+
+    options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
+    settings = settings_from(Settings(), config, set, **options, calibrate_lens=calibrate_lens)
+    root = out or scene_for(photos)
+    with bars() as report:
+        outcomes = told(run_chain(source(photos), root, Job(settings, device, None, report, force)), as_json)
+    if not as_json:
+        typer.echo(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")
+    print_json(outcomes, as_json)
+
+
+@app.command()
+def init(
+    photos: PhotosArg,
+    out: OutOpt = None,
+    camera: CameraOpt = None,
+    format: FormatOpt = None,
+    config: ConfigOpt = None,
+    set: SetOpt = None,
+    force: ForceOpt = False,
+    as_json: JsonOpt = False,
+) -> None:
+    """Takes photos into a scene: upright, at the working size, with their cameras."""
+    from recon3d.stages.init import init as init_stage
+    from recon3d.stages.job import Job
+
+    settings = settings_from(Settings(), config, set, camera=camera, format=format)
+    with bars() as report:
+        job = Job(settings, "auto", None, report, force)
+        outcomes = told([init_stage(source(photos), out or scene_for(photos), job)], as_json)
+    print_json(outcomes, as_json)
+
+
+def _stage_command(stage: str, text: str) -> None:
+    """Adds the command of one stage."""
+
+    def command(
+        scene: SceneArg,
+        model: ModelOpt = None,
+        poses: PosesOpt = None,
+        depth: DepthOpt = None,
+        calibrate_lens: LensOpt = None,
+        device: DeviceOpt = "auto",
+        config: ConfigOpt = None,
+        set: SetOpt = None,
+        force: ForceOpt = False,
+        as_json: JsonOpt = False,
+    ) -> None:
+        from recon3d.scene import Scene
+        from recon3d.stages.chain import run_to, settings_of
+        from recon3d.stages.job import Job
+
+        opened = Scene.open(scene)
+        options = {"model": model, "poses": poses, "depth": depth, "calibrate_lens": calibrate_lens}
+        settings = settings_from(settings_of(opened), config, set, **options)
+        with bars() as report:
+            outcomes = told(run_to(opened, stage, Job(settings, device, None, report, force)), as_json)
+        print_json(outcomes, as_json)
+
+    command.__doc__ = f"{text} Does what is missing before it; settings go on from the scene's last."
+    app.command(name=stage)(command)
+
+
+_stage_command("poses", "Where each photo stood; undistorts the photos.")
+_stage_command("depth", "Depth of each photo, predicted or recorded.")
+_stage_command("scale", "Scale of each view, metric scale, levelled world.")
+_stage_command("refine", "Keeps the depths that views agree on.")
+_stage_command("cloud", "Writes cloud.ply.")
+_stage_command("fuse", "Writes mesh.ply and mesh.glb.")

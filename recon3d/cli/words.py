@@ -1,0 +1,118 @@
+"""What the commands share: common options, how options become settings, and how results are told."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recon3d.errors import InputError
+from recon3d.settings import DepthSettings, Settings
+
+if TYPE_CHECKING:
+    from recon3d.stages.job import Outcome
+
+PhotosArg = Annotated[
+    list[str], typer.Argument(metavar="PHOTOS…", help="A folder, a glob, photos named one by one, or a video.")
+]
+SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="The scene's folder.")]
+OutOpt = Annotated[Path | None, typer.Option("-o", "--out", metavar="SCENE", help="The scene's folder.")]
+ModelOpt = Annotated[
+    str | None, typer.Option(help=f"Depth model, a local folder, or recorded. [default: {DepthSettings.model}]")
+]
+CameraOpt = Annotated[str | None, typer.Option(metavar="FILE", help="Camera of all photos: JSON, or a 3x3 K as text.")]
+PosesOpt = Annotated[str | None, typer.Option("--poses", metavar="FILE", help="Given poses.")]
+DepthOpt = Annotated[str | None, typer.Option("--depth", metavar="DIR", help="Depth maps made by another tool.")]
+FormatOpt = Annotated[
+    str | None, typer.Option("--format", help="Layout of PHOTOS: folder, 7scenes, nerfstudio, colmap.")
+]
+LensOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--calibrate-lens", metavar="on|off", help="Find lens distortion from the photos; off keeps a pinhole."
+    ),
+]
+DeviceOpt = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
+ConfigOpt = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings from a file.")]
+SetOpt = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting; see recon3d settings.")
+]
+ForceOpt = Annotated[bool, typer.Option("--force", help="Do it again even where it is up to date.")]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead.")]
+
+
+def settings_from(
+    base: Settings, config: Path | None, assignments: list[str] | None, **options: str | None
+) -> Settings:
+    """Options over --set over --config over the base."""
+    if options.get("model") and options.get("depth"):
+        raise InputError("got --model and --depth, wanted one of them: both say where depth comes from")
+    settings = base.with_toml(config) if config else base
+    settings = settings.with_assignments(assignments or [])
+    for option, value in options.items():
+        if value is None:
+            continue
+        if option in ("camera", "poses", "depth"):
+            value = str(Path(value).absolute())
+        section, key = _OPTION_SETTINGS[option]
+        settings = settings.replaced(section, **{key: value})
+        if option == "model":  # it takes the place of maps that the scene was made with
+            settings = settings.replaced("depth", maps=None)
+    return settings
+
+
+_OPTION_SETTINGS = {
+    "model": ("depth", "model"),
+    "camera": ("photos", "camera"),
+    "poses": ("poses", "file"),
+    "depth": ("depth", "maps"),
+    "format": ("photos", "format"),
+    "calibrate_lens": ("poses", "calibrate_lens"),
+}
+"""The setting that each option of the command line stands for."""
+
+
+def source(photos: list[str]) -> str | list[str]:
+    """What the photo arguments name: one place, or photos one by one."""
+    return photos[0] if len(photos) == 1 else photos
+
+
+def scene_for(photos: list[str]) -> Path:
+    """`./<last part of PHOTOS>-scene`; of a glob the folder's name."""
+    path = Path(photos[0])
+    if any(sign in path.name for sign in "*?[") or len(photos) > 1:
+        path = path.absolute().parent
+    return Path(f"{path.absolute().stem if path.is_file() else path.absolute().name}-scene")
+
+
+def told(outcomes: "Iterable[Outcome]", as_json: bool) -> "list[Outcome]":
+    """Echoes each outcome when it is there: its line on stdout, its signals on stderr."""
+    done = []
+    for outcome in outcomes:
+        done.append(outcome)
+        if not as_json:
+            typer.echo(f"{outcome.stage}: {outcome.line}")
+        for signal in outcome.signals if outcome.fresh else ():
+            typer.echo(f"  {signal.code}: {short(signal.message)} → {signal.advice}", err=True)
+    return done
+
+
+def short(text: str, limit: int = 600) -> str:
+    """One line of bounded length, without control characters that file names may hold."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return line if len(line) <= limit else f"{line[:limit]}… (all of it in scene.json)"
+
+
+def print_json(outcomes: "list[Outcome]", as_json: bool) -> None:
+    """Prints the facts of all outcomes where `--json` asks for them."""
+    if as_json:
+        facts = {
+            outcome.stage: {
+                **outcome.facts,
+                "fresh": outcome.fresh,
+                "signals": [signal.as_json() for signal in outcome.signals],
+            }
+            for outcome in outcomes
+        }
+        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
