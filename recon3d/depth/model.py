@@ -1,14 +1,32 @@
 """What a depth model is: an image and its camera in, depth or disparity out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array, checked
 from recon3d.geometry.camera import Camera
+
+
+@dataclass(frozen=True)
+class Head:
+    """Which part of a network spoke about a photo, and what it was trained on.
+
+    Attributes:
+        name: such as "nyu" or "kitti".
+        probability: that this head is the right one, as the network's router says; 1 where there is one head.
+        focal_px: focal length of its training photos, in pixels of *this* photo: where the network saw it shrunk to
+            a half, twice the focal length of training; None where the network looks at the focal length itself.
+        range_m: depths it was trained on, nearest and farthest [m].
+    """
+
+    name: str
+    probability: float
+    focal_px: float | None
+    range_m: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,11 +38,13 @@ class DepthPrediction:
             0 = none. May hold NaN or infinities: the depth stage counts and drops them.
         sigma: (H, W) float32 [m], one standard deviation, or None where the model says nothing.
         kind: "metric" or "disparity", never guessed from the values.
+        head: what spoke, where the network says it.
     """
 
     values: Array
     sigma: Array | None = None
     kind: Literal["metric", "disparity"] = "metric"
+    head: Head | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", checked("depth values", self.values, np.float32, ("H", "W")))
@@ -49,6 +69,23 @@ class DepthModel(Protocol):
 
     def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
         """Predicts from an (H, W, 3) uint8 sRGB image and its camera."""
+        ...
+
+
+@runtime_checkable
+class BatchDepthModel(DepthModel, Protocol):
+    """A model that is quicker with several photos at a time; each photo's depth is what it would be alone."""
+
+    def bucket(self, camera: Camera) -> Hashable:
+        """Photos whose buckets are equal may share a batch."""
+        ...
+
+    def batch(self, images: Sequence[Array], cameras: Sequence[Camera]) -> list[DepthPrediction]:
+        """Predicts photos of one bucket.
+
+        Raises:
+            torch.OutOfMemoryError: the device has too little memory for so many.
+        """
         ...
 
 
