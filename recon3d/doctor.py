@@ -80,7 +80,8 @@ def _device() -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
-    from recon3d.depth.models import MODELS, is_cached
+    from recon3d.depth.hub import is_cached
+    from recon3d.depth.models import MODELS
 
     for spec in MODELS.values():
         if is_cached(spec):

@@ -16,7 +16,8 @@ def models(context: typer.Context) -> None:
     """Lists the depth models and what is cached."""
     if context.invoked_subcommand:
         return
-    from recon3d.depth.models import MODELS, is_cached
+    from recon3d.depth.hub import is_cached
+    from recon3d.depth.models import MODELS
 
     for spec in MODELS.values():
         state = "ready" if is_cached(spec) else f"fetch: recon3d models fetch {spec.name}"

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from recon3d.depth.folder import CONFIG, read_json, weight_files, weights_digest
+from recon3d.depth.hub import fetch, snapshot
 from recon3d.depth.model import DepthModel
 from recon3d.errors import InputError
 from recon3d.progress import Report, silent
-
-_WANTED_FILES = ["*.safetensors", "*.json"]
 
 
 @dataclass(frozen=True)
@@ -156,76 +155,33 @@ def _folder_of(name_or_folder: str) -> Path:
                 "`recon3d models` lists them"
             )
         return folder
-    snapshot = _snapshot(spec)
-    if snapshot is None:
+    fetched = snapshot(spec)
+    if fetched is None:
         raise InputError(
             f"depth model {spec.name}: its weights ({spec.repository}, {spec.size}) are not on this machine; fetch "
             f"them once with `recon3d models fetch {spec.name}`, or copy the repository's files into a folder and "
             "give that with --model FOLDER"
         )
-    return snapshot
-
-
-def is_cached(spec: ModelSpec) -> bool:
-    """Whether the model loads without the network."""
-    return not spec.repository or _snapshot(spec) is not None
-
-
-def _snapshot(spec: ModelSpec) -> Path | None:
-    """The folder of a model in the hub's cache, None where it is absent or incomplete."""
-    from huggingface_hub import try_to_load_from_cache
-
-    config = try_to_load_from_cache(spec.repository, CONFIG, revision=spec.revision)
-    if not isinstance(config, str):
-        return None
-    folder = Path(config).parent
-    try:
-        weight_files(folder)
-    except InputError:
-        return None
-    return folder
+    return fetched
 
 
 def fetch_model(name: str, report: Report = silent) -> Path:
-    """Downloads a model into the hub's cache; honours HF_HUB_OFFLINE, HF_ENDPOINT and HF_HOME.
+    """Downloads a model that has a name into the hub's cache.
 
     Args:
         name: a name in `MODELS`.
-        report: is told of the bytes at the start and at the end; the hub draws its own bars between.
+        report: is told of the bytes that have arrived, of all.
 
     Returns:
         The folder that `load_model` reads.
 
     Raises:
-        InputError: unknown name, or the download failed; says why in one line.
+        InputError: unknown name, or as `hub.fetch`.
     """
-    from huggingface_hub import snapshot_download
-
     spec = MODELS.get(name)
     if spec is None:
         raise InputError(f"depth model: got {name!r}, wanted one of {', '.join(MODELS)}")
-    if not spec.repository:
-        return Path(__file__).parent / "weights"
-    title = f"fetch {name}"
-    report(title, 0, spec.download_bytes)
-    try:
-        folder = Path(snapshot_download(spec.repository, revision=spec.revision, allow_patterns=_WANTED_FILES))
-    except Exception as error:  # the hub's client raises its HTTP library's errors, and has changed libraries
-        raise InputError(
-            f"depth model {name}: could not fetch {spec.repository} ({spec.size}): {_root_cause(error)}; check the "
-            "network, HF_ENDPOINT and HF_HUB_OFFLINE, or copy its files into a folder and give that with --model"
-        ) from error
-    weight_files(folder)
-    report(title, spec.download_bytes, spec.download_bytes)
-    return folder
-
-
-def _root_cause(error: BaseException) -> str:
-    """The first cause of an error as one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+    return fetch(spec, report) if spec.repository else Path(__file__).parent / "weights"
 
 
 def _family(folder: Path) -> str:

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from recon3d.depth.device import pick_device
 from recon3d.depth.folder import weights_digest
-from recon3d.depth.models import MODELS, fetch_model, is_cached, load_model, model_version
+from recon3d.depth.hub import is_cached
+from recon3d.depth.models import MODELS, fetch_model, load_model, model_version
 from recon3d.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
