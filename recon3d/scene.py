@@ -21,13 +21,16 @@ MANIFEST = "scene.json"
 OUTPUTS: dict[str, tuple[str, ...]] = {
     "init": ("photos", "calibration.json", "capture.json"),
     "poses": ("sparse", "images", "masks", "cameras.json"),
-    "depth": ("depth",),
+    "depth": ("depth", "disparity"),
     "scale": ("scales.json", "poses.json"),
     "refine": ("refined",),
     "cloud": ("cloud.ply",),
     "fuse": ("mesh.ply", "mesh.glb"),
 }
 """The stages in their order, and the files that each alone writes."""
+
+MAYBE = ("masks", "depth", "disparity")
+"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model."""
 
 UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
 
@@ -127,11 +130,11 @@ class Scene:
 
     def _promised(self, stage: str) -> Iterator[Path]:
         """The files that a finished stage has left, so that one that was deleted is made again."""
-        yield from (self.root / name for name in OUTPUTS[stage] if name != "masks")
+        yield from (self.root / name for name in OUTPUTS[stage] if name not in MAYBE)
         path_of = {
             "init": lambda name: self._picture("photos", name),
             "poses": self.image_path,
-            "depth": self.depth_path,
+            "depth": self.disparity_path if self.facts("depth").get("kind") == "disparity" else self.depth_path,
             "refine": self.refined_path,
         }
         if stage in path_of:
@@ -258,6 +261,14 @@ class Scene:
     def sigma_path(self, name: str) -> Path:
         """One standard deviation of the depth beside it, (H, W) float32 [m], where the model says it."""
         return self.root / "depth" / f"{name}.sigma.npy"
+
+    def disparity_path(self, name: str) -> Path:
+        """What a relative model gives instead of depth, (H, W) float32: 1/depth up to scale and shift; 0 = none."""
+        return self.root / "disparity" / f"{name}.npy"
+
+    def head_path(self, name: str) -> Path:
+        """What the network said about the photo beside its depth, where it said something."""
+        return self.root / "depth" / f"{name}.json"
 
     def refined_path(self, name: str) -> Path:
         """Depth that is fused, (H, W) float32 [m]."""

@@ -72,6 +72,14 @@ class DepthSettings:
     """Take maps from `depth.maps` at their word, as a sensor's, and never rescale them."""
     flip: bool = True
     """Average with the prediction of the mirrored photo, as ZoeDepth publishes it."""
+    focal_correction: str = "off"
+    """Multiply depth by the focal length over the one that the network was trained with: off, on, auto (on if known)."""
+    metric_from: str | None = None
+    """Metric depth model that a relative model (disparity) takes scale and shift from, photo by photo."""
+    batch: int | None = None
+    """Photos that the network sees at a time; None = as many as the device's memory holds."""
+    precision: str = "auto"
+    """Numbers that the network computes with: float32, float16, bfloat16, or auto (float16 on CUDA, else float32)."""
     max_depth_m: float = 100.0
     """Depth beyond this is dropped [m]."""
 
