@@ -15,6 +15,10 @@ from recon3d.geometry.arrays import Array
 class SurfaceErrors:
     """Distances between two surfaces, both ways.
 
+    Precision, recall and F-score: Knapitsch et al., Tanks and Temples, 2017, section 4. Accuracy and completeness: the
+    means of Aanæs et al., Large-scale data for multiple-view stereopsis, IJCV 2016, section 4 (DTU), whose mean is the
+    chamfer distance; other authors take medians, sums or squares.
+
     Attributes:
         thresholds_m: distances within which a point counts as right [m].
         precision: per threshold, share of the first surface within it of the second (the truth).
@@ -72,18 +76,20 @@ def surface_errors(points: Array, truth: Array, thresholds_m: Sequence[float]) -
         thresholds_m: distances that make the F-scores [m].
 
     Raises:
-        InputError: either has no points.
-
-    Source: Knapitsch et al., Tanks and Temples, 2017, section 4.
+        InputError: either has no points or some that are not finite, or a threshold is no distance.
     """
+    limits = tuple(float(limit) for limit in thresholds_m)
+    if not limits or not all(0 < limit < np.inf for limit in limits):
+        raise InputError(f"thresholds: got {', '.join(map(str, limits)) or 'none'}, wanted metres > 0")
     for name, array in (("points", points), ("truth", truth)):
         if array.ndim != 2 or array.shape[1] != 3 or not len(array):
             raise InputError(f"{name}: got shape {array.shape}, wanted (N, 3) with N ≥ 1")
+        if not np.isfinite(array).all():
+            raise InputError(f"{name}: got NaN or infinite coordinates, wanted metres")
     to_truth: Array = cKDTree(truth).query(points, workers=-1)[0]
     from_truth: Array = cKDTree(points).query(truth, workers=-1)[0]
-    precision = tuple(float((to_truth <= limit).mean()) for limit in thresholds_m)
-    recall = tuple(float((from_truth <= limit).mean()) for limit in thresholds_m)
+    precision = tuple(float((to_truth <= limit).mean()) for limit in limits)
+    recall = tuple(float((from_truth <= limit).mean()) for limit in limits)
     f_score = tuple(2 * p * r / (p + r) if p + r else 0.0 for p, r in zip(precision, recall, strict=True))
     accuracy, completeness = float(to_truth.mean()), float(from_truth.mean())
-    limits = tuple(float(limit) for limit in thresholds_m)
     return SurfaceErrors(limits, precision, recall, f_score, accuracy, completeness, (accuracy + completeness) / 2)

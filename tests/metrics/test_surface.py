@@ -57,3 +57,12 @@ def test_a_mesh_without_area_is_refused():
         sample_surface(flat)
     with pytest.raises(InputError, match="truth"):
         surface_errors(np.zeros((1, 3)), np.zeros((0, 3)), (0.1,))
+
+
+def test_points_that_are_no_numbers_and_thresholds_that_are_no_distance_are_refused():
+    one = np.zeros((1, 3))
+    with pytest.raises(InputError, match="NaN"):
+        surface_errors(np.full((1, 3), np.nan), one, (0.1,))
+    for limits in ((), (0.0,), (-1.0,), (np.nan,)):
+        with pytest.raises(InputError, match="thresholds"):
+            surface_errors(one, one, limits)

@@ -4,7 +4,7 @@ from synthetic import look_at
 
 from recon3d.errors import InputError
 from recon3d.geometry import SE3
-from recon3d.metrics.trajectory import centre_rmse_m, umeyama
+from recon3d.metrics.trajectory import centre_rmse_m, trajectory_errors, umeyama
 
 CORNERS = np.array([[0.0, 0, 0], [1, 0, 0], [0, 2, 0], [0, 0, 3]])
 
@@ -74,3 +74,79 @@ def test_too_little_to_align_is_an_error() -> None:
         umeyama(CORNERS * np.nan, CORNERS, with_scale=True)
     with pytest.raises(InputError, match="wanted"):
         umeyama(CORNERS[:2], CORNERS[:2], with_scale=True)
+
+
+def turned_z(degrees: float) -> np.ndarray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+
+
+def walk(count: int = 12, seed: int = 0) -> list[SE3]:
+    rng = np.random.default_rng(seed)
+    return [look_at(rng.normal(0, 2, 3), [9, 9, 1]) for _ in range(count)]
+
+
+def test_ate_without_alignment_worked_out_by_hand() -> None:
+    reference = list(at([0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]).values())
+    estimate = list(at([0, 0, 0], [1, 3, 0], [2, 4, 0], [3, 5, 0]).values())  # 0, 3, 4 and 5 m off
+    ate = trajectory_errors(estimate, reference, align="none").ate_m
+    assert (ate.rmse, ate.mean, ate.median, ate.max) == pytest.approx((np.sqrt(50 / 4), 3, 3.5, 5))
+
+
+def test_rpe_worked_out_by_hand() -> None:
+    # The reference moves 1 m along x. The estimate turns by 30 degrees at its third pose and moves 2 m at the end.
+    reference = list(at([0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]).values())
+    estimate = [
+        SE3(np.eye(3), np.zeros(3)),
+        SE3(np.eye(3), np.array([1.0, 0, 0])),
+        SE3(turned_z(30), np.array([2.0, 0, 0])),
+        SE3(turned_z(30), np.array([2.0, 0, 0]) + turned_z(30) @ [2.0, 0, 0]),
+    ]
+    errors = trajectory_errors(estimate, reference, align="none")
+    assert (errors.rpe_m.rmse, errors.rpe_m.mean) == pytest.approx((np.sqrt(1 / 3), 1 / 3))
+    assert (errors.rpe_deg.rmse, errors.rpe_deg.max) == pytest.approx((np.sqrt(900 / 3), 30))
+    two = trajectory_errors(estimate, reference, align="none", step=2)
+    assert (two.pairs, two.rpe_deg.mean) == (2, pytest.approx(30))
+    # from the first pose the end is right; from the second it lies at 1 + 2 (cos 30°, sin 30°) instead of 2
+    off = np.hypot(1 + 2 * np.cos(np.pi / 6) - 2, 1)
+    assert two.rpe_m.mean == pytest.approx(off / 2)
+
+
+def test_the_relative_error_is_seen_from_the_reference_camera() -> None:
+    # Sturm's E = Q^-1 P keeps the length of its translation whichever world the trajectories stand in.
+    reference, estimate = walk(seed=1), walk(seed=2)
+    moved = [look_at([3, -2, 5], [1, 1, 1]) @ pose for pose in estimate]
+    before, after = (trajectory_errors(poses, reference, align="none", step=3) for poses in (estimate, moved))
+    assert after.rpe_m.rmse == pytest.approx(before.rpe_m.rmse)
+    assert after.rpe_deg.rmse == pytest.approx(before.rpe_deg.rmse)
+    assert after.ate_m.rmse != pytest.approx(before.ate_m.rmse)
+
+
+def test_a_similar_trajectory_has_no_error_once_aligned_by_sim3() -> None:
+    reference = walk()
+    estimate = [look_at([3, -2, 5], [1, 1, 1]) @ pose.scaled(0.5) for pose in reference]
+    errors = trajectory_errors(estimate, reference, align="sim3")
+    assert errors.scale == pytest.approx(2)
+    assert (errors.ate_m.max, errors.rpe_m.max, errors.rpe_deg.max) == pytest.approx((0, 0, 0), abs=1e-6)
+    rigid = trajectory_errors(estimate, reference)
+    assert rigid.scale == 1
+    assert rigid.ate_m.rmse > 0.5
+
+
+def test_angles_are_right_from_a_millionth_of_a_degree_to_half_a_turn() -> None:
+    reference = list(at([0, 0, 0], [1, 0, 0], [2, 0, 0]).values())
+    for degrees in (1e-6, 1, 90, 180):
+        estimate = [reference[0], reference[1], SE3(turned_z(degrees), reference[2].t)]
+        assert trajectory_errors(estimate, reference, align="none").rpe_deg.max == pytest.approx(degrees, rel=1e-6)
+
+
+def test_trajectories_that_cannot_be_compared_are_refused() -> None:
+    poses = walk(5)
+    with pytest.raises(InputError, match="got 4 and 5"):
+        trajectory_errors(poses[:4], poses)
+    with pytest.raises(InputError, match="at least 3"):
+        trajectory_errors(poses[:2], poses[:2])
+    with pytest.raises(InputError, match="step: got 5 for 5"):
+        trajectory_errors(poses, poses, step=5)
+    with pytest.raises(InputError, match="se3"):
+        trajectory_errors(poses, poses, align="best")
