@@ -73,7 +73,7 @@ class DepthSettings:
     flip: bool = True
     """Average with the prediction of the mirrored photo, as ZoeDepth publishes it."""
     focal_correction: str = "off"
-    """Multiply depth by the focal length over the one that the network was trained with: off, on, auto (on if known)."""
+    """Multiply depth by the focal length over that of the training: off, on, auto (where known)."""
     metric_from: str | None = None
     """Metric depth model that a relative model (disparity) takes scale and shift from, photo by photo."""
     batch: int | None = None

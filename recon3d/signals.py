@@ -14,7 +14,11 @@ ADVICE = {
     "FEW_TIES": "more overlap between photos, or more texture, makes ties",
     "SCALE_SPREAD": "the depth model disagrees with itself across views; try another model",
     "UNKNOWN_SCALE": "give metric poses or --set scale.factor=METRES_PER_UNIT",
-    "OUT_OF_RANGE": "depth outside the range was dropped; see depth.max_depth_m",
+    "OUT_OF_RANGE": "see depth.max_depth_m; a network knows no depth beyond its training: recon3d models has others",
+    "ROUTER_UNSURE": "say which it is: --model zoedepth-n for rooms, zoedepth-k for streets",
+    "NO_PREDICTION": "these photos have no depth, the others went on; try another model, or depth.precision=float32",
+    "SMALLER_BATCH": "nothing needs doing; depth.batch=N starts with so many",
+    "LICENCE": "see that your use is allowed, or choose a model with another licence: recon3d models",
     "TRUNC_LT_RESIDUAL": "leave fuse.truncation automatic, or set it to twice that",
 }
 """What to do about each signal."""

@@ -9,7 +9,8 @@ from recon3d.formats.capture import read_capture
 from recon3d.scene import MANIFEST, OUTPUTS, UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.stages.cloud import cloud
-from recon3d.stages.depth import check_maps, depth, is_trusted, with_model
+from recon3d.stages.depth import depth
+from recon3d.stages.depth_source import check_maps, is_trusted, with_model
 from recon3d.stages.fuse import fuse
 from recon3d.stages.init import Photos, init
 from recon3d.stages.job import SECTION, Job, Outcome

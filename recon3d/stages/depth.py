@@ -1,42 +1,46 @@
 """Stage depth: the depth of each registered photo, predicted or read."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from recon3d.ahead import ahead
+from recon3d.depth.batches import Photo, about, predictions
 from recon3d.depth.device import pick_device
-from recon3d.depth.model import DepthPrediction
-from recon3d.depth.models import load_model, model_version
+from recon3d.depth.focal import applies, focal_factor, scaled
+from recon3d.depth.metric_from import MetricFrom
+from recon3d.depth.model import DepthModel, DepthPrediction
+from recon3d.depth.models import load_model
 from recon3d.depth.recorded import fitted
 from recon3d.errors import InputError, StageError
-from recon3d.files import digest, load_array, read_json, save_array
-from recon3d.formats.depth_map import find_depth_maps, read_depth
+from recon3d.files import load_array, read_json, save_array, write_json
+from recon3d.formats.depth_map import read_depth
 from recon3d.geometry import Camera
 from recon3d.geometry.arrays import Array
 from recon3d.progress import each
 from recon3d.scene import Scene
 from recon3d.signals import Signal
-from recon3d.stages.job import Found, Job, Outcome, run_stage, section_of, stage_key
+from recon3d.stages.depth_said import said_facts, said_of, said_signals
+from recon3d.stages.depth_source import AbsentModel, maps_of, metres_lacking, reads_maps, source_of
+from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.poses import lenses
 
-VERSION = 1
+VERSION = 2
+THREADS = min(8, os.cpu_count() or 1)
+"""Threads that decode photos and write depth while the network is busy."""
+AHEAD_BYTES = 256 * 2**20
+"""Decoded photos that wait for the network take about this much memory at most [bytes]."""
+AHEAD_MAX = 64
+"""And they are never more than this: two large batches."""
 
-Predict = Callable[[str], DepthPrediction]
-
-
-def is_trusted(job: Job) -> bool:
-    """Whether depth is a sensor's, taken at its word and never rescaled."""
-    settings = job.settings.depth
-    if job.model is not None:
-        return False
-    return settings.trust if settings.maps else settings.model == "recorded"
+Spoken = tuple[str, DepthPrediction]
 
 
 def depth(scene: Scene, job: Job) -> Outcome:
-    """Writes one depth map per registered photo [m].
+    """Writes one depth map [m] per registered photo, or one disparity map where a relative model has no metric one.
 
     Raises:
         InputError: the model is not at hand, or maps are missing or don't fit.
@@ -47,120 +51,112 @@ def depth(scene: Scene, job: Job) -> Outcome:
     return run_stage(scene, "depth", key, job, lambda: _work(scene, name, version, job))
 
 
-@dataclass(frozen=True)
-class AbsentModel:
-    """Stands for a model that made a scene's depth and is not at hand: what it made is current, nothing new is made."""
-
-    name: str
-    version: str
-
-    def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
-        """Has nothing to say."""
-        raise InputError(
-            f"depth model {self.name!r} made this scene's depth and is not at hand here; run where it is, hand it in "
-            "from Python, or choose another with --model"
-        )
-
-
-def with_model(job: Job, scene: Scene | None, *, goes_on: bool) -> Job:
-    """The job with a model that is known to be at hand, found out before any work is done.
-
-    Args:
-        job: as asked for.
-        scene: where there is one already.
-        goes_on: a single stage of the scene was asked for: a model that was handed in from Python stays its model.
-
-    Raises:
-        InputError: the model is not at hand, and the scene has no depth by it.
-    """
-    made = scene.facts("depth") if scene else {}
-    same = bool(made) and scene is not None and scene.settings_of("depth") == section_of("depth", job.settings)
-    if job.model is None and same and goes_on and made.get("handed_in"):
-        return dataclasses.replace(job, model=AbsentModel(made["model"], made["version"]))
-    pick_device(job.device)
-    try:
-        source_of(job)
-    except InputError:
-        if job.force or not same:
-            raise
-        # Weights that are no longer at hand aren't needed where their depth is: the scene may have moved here.
-        return dataclasses.replace(job, model=AbsentModel(made["model"], made["version"]))
-    return job
-
-
-def check_maps(scene: Scene, job: Job) -> None:
-    """Finds out right after init whether there are depth maps of the photos, where maps are asked for.
-
-    Raises:
-        InputError: there is none.
-    """
-    if _reads_maps(job):
-        _maps(scene, list(scene.calibrations()), job)
-
-
 def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
-    cameras, limit_m = scene.cameras(), job.settings.depth.max_depth_m
-    todo = [name for name in cameras if not scene.depth_path(name).exists()]
-    if todo:
-        predict = _from_maps(scene, cameras, job) if _reads_maps(job) else _from_model(scene, cameras, job)
-        for name in each(todo, "depth", job.report):
-            prediction = predict(name)
-            if prediction.kind != "metric":
-                raise InputError(f"{source}: gives disparity, wanted metres; choose a metric model: recon3d models")
-            values, sigma = _valid(prediction, scene.mask(name), limit_m)
-            if sigma is not None:
-                save_array(scene.sigma_path(name), sigma)
-            save_array(scene.depth_path(name), values)
-    valid = {name: float((load_array(scene.depth_path(name)) > 0).mean()) for name in cameras}
-    empty = tuple(name for name, share in valid.items() if share == 0)
-    if len(empty) == len(cameras):
-        raise StageError(
-            f"{source}: no photo has any depth between 0 and {limit_m:g} m; check the unit of the maps "
-            "(--set depth.maps_unit_m=…), depth.max_depth_m, or choose another model"
-        )
-    signals = (
-        [Signal("OUT_OF_RANGE", f"{len(empty)} of {len(cameras)} photos have no valid depth", empty)] if empty else []
-    )
+    cameras = scene.cameras()
+    todo = {name: camera for name, camera in cameras.items() if _stored(scene, name) is None}
+    signals: list[Signal] = []
+    made = _make(scene, todo, job, signals) if todo else {}
+    paths = {name: path for name in cameras if (path := _stored(scene, name)) is not None}
+    kinds = {path.parent.name for path in paths.values()}
+    if len(kinds) > 1:
+        raise InputError(f"{source}: gave depth for some photos and disparity for others, wanted one kind for all")
+    kind = "disparity" if kinds == {"disparity"} else "metric"
+    valid = {name: made[name] if name in made else _share(load_array(path)) for name, path in paths.items()}
+    said = {name: read_json(path) for name in cameras if (path := scene.head_path(name)).exists()}
+    silent = {name for name, words in said.items() if not words["finite"]}
+    empty = tuple(name for name, share in valid.items() if share == 0 and name not in silent)
+    if len(silent) + len(empty) == len(cameras):
+        raise StageError(_nothing(source, kind, all_silent=not empty, limit_m=job.settings.depth.max_depth_m))
+    if empty:
+        signals.append(Signal("OUT_OF_RANGE", f"{len(empty)} of {len(cameras)} photos have no valid depth", empty))
     share = float(np.mean(list(valid.values())))
     facts = {
         "photos": len(cameras),
         "model": source,
         "version": version,
+        "kind": kind,
         "handed_in": job.model is not None,
         "valid_share": round(share, 4),
+        **said_facts(said),
     }
     plural = "s" if len(cameras) > 1 else ""
-    return f"{len(cameras)} depth map{plural} from {source}, {100 * share:.0f} % of the pixels valid", facts, signals
+    line = f"{len(cameras)} {_WORD[kind]} map{plural} from {source}, {100 * share:.0f} % of the pixels valid"
+    return line, facts, signals + said_signals(said, source, len(cameras))
 
 
-def source_of(job: Job) -> tuple[str, str]:
-    """Name and version of what gives depth; nothing is loaded."""
-    settings, model = job.settings.depth, job.model
-    if model is not None:
-        for wanted in ("name", "version"):
-            if not isinstance(getattr(model, wanted, None), str):
-                raise InputError(
-                    f"depth model {model!r}: got no {wanted}, wanted a text that changes when its depth does; "
-                    "wrap it: recon3d.FunctionModel(function, name=…, version=…)"
-                )
-        return model.name, model.version
-    if settings.maps:
-        folder = Path(settings.maps)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; --depth takes a folder of depth maps")
-        return f"maps in {folder.name}", digest(*sorted(path for path in folder.iterdir() if path.is_file()))
-    if settings.model == "recorded":
-        return "recorded maps", ""
-    return settings.model, model_version(settings.model)
+_WORD = {"metric": "depth", "disparity": "disparity"}
 
 
-def _reads_maps(job: Job) -> bool:
-    return job.model is None and bool(job.settings.depth.maps or job.settings.depth.model == "recorded")
+def _nothing(source: str, kind: str, *, all_silent: bool, limit_m: float) -> str:
+    """Why there is no depth at all."""
+    if all_silent:
+        return (
+            f"{source}: gave no finite {_WORD[kind]} for any photo; try --set depth.precision=float32, fetch or copy "
+            "the model again, or choose another"
+        )
+    return (
+        f"{source}: no photo has any {_WORD[kind]} between 0 and {limit_m:g} m; check the unit of the maps "
+        "(--set depth.maps_unit_m=…), depth.max_depth_m, or choose another model"
+    )
 
 
-def _from_maps(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict:
+def _stored(scene: Scene, name: str) -> Path | None:
+    """The photo's map, if it is made."""
+    return next((path for path in (scene.depth_path(name), scene.disparity_path(name)) if path.exists()), None)
+
+
+def _make(scene: Scene, cameras: Mapping[str, Camera], job: Job, signals: list[Signal]) -> dict[str, float]:
+    """Writes the maps of some photos; returns the share of their pixels that are valid.
+
+    Photos are decoded and maps are written in threads beside the network. What has been predicted when something
+    fails, or when the user interrupts, is still written: the next run begins after it.
+    """
+    largest = max(3 * camera.width * camera.height for camera in cameras.values())
+    most = max(2, min(AHEAD_MAX, AHEAD_BYTES // largest))
+    write = _writer(scene, cameras, job)
+    with ThreadPoolExecutor(THREADS) as pool:
+        if reads_maps(job):
+            spoken = ahead(pool, _map_reader(scene, cameras, job), cameras, most)
+        else:
+            spoken = _predicted(scene, cameras, job, pool, most, signals)
+        counted = each(spoken, "depth", job.report, total=len(cameras))
+        return dict(ahead(pool, write, counted, most=2 * THREADS))
+
+
+def _predicted(
+    scene: Scene, cameras: Mapping[str, Camera], job: Job, pool: Executor, most: int, signals: list[Signal]
+) -> Iterator[Spoken]:
+    """Depth from a network, or from whatever was handed in."""
+
+    def read(name: str) -> Photo:
+        with about(name):
+            return name, scene.image(name), cameras[name]
+
+    def smaller(tried: int, batch: int) -> None:
+        text = f"{device} had too little memory for {tried} photos at a time; went on with {batch}"
+        signals.append(Signal("SMALLER_BATCH", text))
+
+    device = pick_device(job.device)
+    photos = ahead(pool, read, cameras, most)
+    return predictions(_model(job, device), photos, batch=job.settings.depth.batch, device=device, smaller=smaller)
+
+
+def _model(job: Job, device: str) -> DepthModel:
+    """The model on its device, with the one that gives it metres where there is one."""
+    settings = job.settings.depth
+
+    def load(name: str) -> DepthModel:
+        return load_model(name, device=device, flip=settings.flip)
+
+    model = job.model or load(settings.model)
+    if settings.metric_from and not isinstance(model, AbsentModel):
+        return MetricFrom(model, load(settings.metric_from))
+    return model
+
+
+def _map_reader(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callable[[str], Spoken]:
     """Depth from files: of the capture itself, or of a folder."""
-    maps, unit_m = _maps(scene, list(cameras), job)
+    maps, unit_m = maps_of(scene, list(cameras), job)
     missing = [name for name in cameras if name not in maps]
     if missing:
         listed = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
@@ -170,55 +166,55 @@ def _from_maps(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict
         )
     calibrations = lenses(scene)
 
-    def predict(name: str) -> DepthPrediction:
-        values = read_depth(maps[name], unit_m=unit_m)
-        return fitted(values, calibrations[name], cameras[name], str(maps[name]))
+    def read(name: str) -> Spoken:
+        with about(name):
+            values = read_depth(maps[name], unit_m=unit_m)
+            return name, fitted(values, calibrations[name], cameras[name], str(maps[name]))
 
-    return predict
-
-
-def _maps(scene: Scene, names: Sequence[str], job: Job) -> tuple[dict[str, Path], float]:
-    """Depth maps by photo, and metres per step of theirs.
-
-    Raises:
-        InputError: there is none.
-    """
-    settings = job.settings.depth
-    if settings.maps:
-        return find_depth_maps(Path(settings.maps), list(names)), settings.maps_unit_m
-    capture = read_json(scene.file("capture.json"))
-    if not capture["depth"]:
-        raise InputError(
-            f"no depth map was recorded with these {len(names)} photos (format {capture['format']}); choose a network "
-            "with --model, or give maps with --depth DIR"
-        )
-    return {name: Path(path) for name, path in capture["depth"].items()}, float(capture["depth_unit_m"])
+    return read
 
 
-def _from_model(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Predict:
-    """Depth from a network, or from whatever was handed in."""
-    settings = job.settings.depth
-    model = job.model or load_model(settings.model, device=pick_device(job.device), flip=settings.flip)
+def _writer(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callable[[Spoken], tuple[str, float]]:
+    """Writes what was said about a photo: its map last, so that a map that is there has all that goes with it."""
+    settings, calibrations = job.settings.depth, lenses(scene)
+    metric_poses = bool(read_json(scene.file("sparse") / "poses.json")["metric"])
+    lacking = metres_lacking(scene, job, metric_poses=metric_poses)
 
-    def predict(name: str) -> DepthPrediction:
-        image = scene.image(name)
-        prediction = model(image, cameras[name])
-        if not isinstance(prediction, DepthPrediction):
-            raise InputError(f"{model.name}: returned {type(prediction).__name__}, wanted a recon3d.DepthPrediction")
-        if prediction.values.shape != image.shape[:2]:
-            raise InputError(f"{model.name}: got depth {prediction.values.shape} for {name}, wanted {image.shape[:2]}")
-        return prediction
+    def write(spoken: Spoken) -> tuple[str, float]:
+        name, prediction = spoken
+        with about(name):
+            if prediction.kind == "disparity" and lacking:
+                raise InputError(lacking)
+            mask, factor = scene.mask(name), focal_factor(cameras[name], prediction.head)
+            corrected = factor is not None and applies(settings.focal_correction, calibrations[name])
+            said = said_of(prediction, mask, factor, corrected=corrected)
+            if said is not None:
+                write_json(scene.head_path(name), said)
+            if factor is not None and corrected:
+                prediction = scaled(prediction, factor)
+            values, sigma = _valid(prediction, mask, settings.max_depth_m)
+            if sigma is not None:
+                save_array(scene.sigma_path(name), sigma)
+            save_array(scene.disparity_path(name) if prediction.kind == "disparity" else scene.depth_path(name), values)
+            return name, _share(values)
 
-    return predict
+    return write
 
 
 def _valid(prediction: DepthPrediction, mask: Array | None, limit_m: float) -> tuple[Array, Array | None]:
-    """Depth and sigma that may be stored: finite, 0 where there is none."""
+    """Depth and sigma, or disparity, that may be stored: finite, 0 where there is none."""
     values = prediction.values
-    good = np.isfinite(values) & (values > 0) & (values <= limit_m)
+    good = np.isfinite(values) & (values > 0)
+    if prediction.kind == "metric":
+        good &= values <= limit_m
     if mask is not None:
         good &= mask
     if prediction.sigma is not None:
         good &= np.isfinite(prediction.sigma) & (prediction.sigma >= 0)
     values = np.where(good, values, 0).astype(np.float32)
     return values, None if prediction.sigma is None else np.where(good, prediction.sigma, 0).astype(np.float32)
+
+
+def _share(values: Array) -> float:
+    """Of the pixels that have depth."""
+    return float((values > 0).mean())

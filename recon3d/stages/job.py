@@ -13,7 +13,7 @@ from recon3d.scene import UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.signals import Signal
 
-WITHOUT_EFFECT = {"poses.timeout_min"}
+WITHOUT_EFFECT = {"poses.timeout_min", "depth.batch"}
 """Settings that don't decide what comes out, only whether it does."""
 
 SECTION = {"init": "photos"}

@@ -214,6 +214,6 @@ def test_depth_that_is_there_needs_no_weights(capture, tmp_path, monkeypatch):
     def gone(name):
         raise InputError("demo: no weights here")
 
-    monkeypatch.setattr("recon3d.stages.depth.model_version", gone)
+    monkeypatch.setattr("recon3d.stages.depth_source.model_version", gone)
     assert "depth: up to date" in command("fuse", tmp_path / "scene").stdout
     assert command("depth", tmp_path / "scene", "--set", "depth.flip=off").returncode == 1
