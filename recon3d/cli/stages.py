@@ -15,6 +15,7 @@ from recon3d.cli.words import (
     FormatOpt,
     JsonOpt,
     LensOpt,
+    MetricFromOpt,
     ModelOpt,
     OutOpt,
     PhotosArg,
@@ -35,6 +36,7 @@ def run(
     photos: PhotosArg,
     out: OutOpt = None,
     model: ModelOpt = None,
+    metric_from: MetricFromOpt = None,
     camera: CameraOpt = None,
     poses: PosesOpt = None,
     depth: DepthOpt = None,
@@ -51,7 +53,8 @@ def run(
     from recon3d.stages.job import Job
 
     options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
-    settings = settings_from(Settings(), config, set, **options, calibrate_lens=calibrate_lens)
+    options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
+    settings = settings_from(Settings(), config, set, **options)
     root = out or scene_for(photos)
     with bars() as report:
         outcomes = told(run_chain(source(photos), root, Job(settings, device, None, report, force)), as_json)
@@ -88,6 +91,7 @@ def _stage_command(stage: str, text: str) -> None:
     def command(
         scene: SceneArg,
         model: ModelOpt = None,
+        metric_from: MetricFromOpt = None,
         poses: PosesOpt = None,
         depth: DepthOpt = None,
         calibrate_lens: LensOpt = None,
@@ -103,6 +107,7 @@ def _stage_command(stage: str, text: str) -> None:
 
         opened = Scene.open(scene)
         options = {"model": model, "poses": poses, "depth": depth, "calibrate_lens": calibrate_lens}
+        options |= {"metric_from": metric_from}
         settings = settings_from(settings_of(opened), config, set, **options)
         with bars() as report:
             outcomes = told(run_to(opened, stage, Job(settings, device, None, report, force)), as_json)

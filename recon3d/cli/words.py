@@ -21,6 +21,12 @@ OutOpt = Annotated[Path | None, typer.Option("-o", "--out", metavar="SCENE", hel
 ModelOpt = Annotated[
     str | None, typer.Option(help=f"Depth model, a local folder, or recorded. [default: {DepthSettings.model}]")
 ]
+MetricFromOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--metric-from", metavar="MODEL", help="Metric model that gives a relative one (disparity) its metres."
+    ),
+]
 CameraOpt = Annotated[str | None, typer.Option(metavar="FILE", help="Camera of all photos: JSON, or a 3x3 K as text.")]
 PosesOpt = Annotated[str | None, typer.Option("--poses", metavar="FILE", help="Given poses.")]
 DepthOpt = Annotated[str | None, typer.Option("--depth", metavar="DIR", help="Depth maps made by another tool.")]
@@ -48,6 +54,8 @@ def settings_from(
     """Options over --set over --config over the base."""
     if options.get("model") and options.get("depth"):
         raise InputError("got --model and --depth, wanted one of them: both say where depth comes from")
+    if options.get("model") or options.get("depth"):  # what the scene's last model took its metres from goes with it
+        base = base.replaced("depth", metric_from=None)
     settings = base.with_toml(config) if config else base
     settings = settings.with_assignments(assignments or [])
     for option, value in options.items():
@@ -64,6 +72,7 @@ def settings_from(
 
 _OPTION_SETTINGS = {
     "model": ("depth", "model"),
+    "metric_from": ("depth", "metric_from"),
     "camera": ("photos", "camera"),
     "poses": ("poses", "file"),
     "depth": ("depth", "maps"),

@@ -60,7 +60,7 @@ def with_model(job: Job, scene: Scene | None, *, goes_on: bool) -> Job:
         goes_on: a single stage of the scene was asked for: a model that was handed in from Python stays its model.
 
     Raises:
-        InputError: the model is not at hand, and the scene has no depth by it.
+        InputError: the model is not at hand, and the scene has no depth by it; or it can't do with these photos.
     """
     made = scene.facts("depth") if scene else {}
     same = bool(made) and scene is not None and scene.settings_of("depth") == section_of("depth", job.settings)
@@ -69,6 +69,8 @@ def with_model(job: Job, scene: Scene | None, *, goes_on: bool) -> Job:
     pick_device(job.device)
     try:
         source_of(job)
+        if scene is not None and goes_on and scene.is_done("init"):
+            check_maps(scene, job)
     except InputError:
         if job.force or not same:
             raise
