@@ -23,14 +23,15 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "poses": ("sparse", "images", "masks", "cameras.json"),
     "depth": ("depth", "disparity"),
     "scale": ("scales.json", "poses.json"),
-    "refine": ("refined",),
+    "refine": ("matched", "refined"),
     "cloud": ("cloud.ply",),
     "fuse": ("mesh.ply", "mesh.glb"),
 }
 """The stages in their order, and the files that each alone writes."""
 
-MAYBE = ("masks", "depth", "disparity")
-"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model."""
+MAYBE = ("masks", "depth", "disparity", "matched")
+"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched depth
+where there is a network's depth to refine and a photo to match with."""
 
 UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
 
@@ -269,6 +270,10 @@ class Scene:
     def head_path(self, name: str) -> Path:
         """What the network said about the photo beside its depth, where it said something."""
         return self.root / "depth" / f"{name}.json"
+
+    def matched_path(self, name: str) -> Path:
+        """Depth after the first photometric pass [m] and the sigma of its logarithm, (2, h, w) float32."""
+        return self.root / "matched" / f"{name}.npy"
 
     def refined_path(self, name: str) -> Path:
         """Depth that is fused, (H, W) float32 [m]."""

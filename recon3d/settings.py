@@ -44,9 +44,9 @@ class PosesSettings:
     """All photos of one size without a calibration of their own share one camera."""
     exhaustive_up_to: int = 60
     """Up to this many photos every pair is matched."""
-    similar: int = 12
+    similar: int = 8
     """Above it: the most similar photos by a global descriptor that each photo is matched with."""
-    neighbours: int = 6
+    neighbours: int = 5
     """Above it: photos before and after each photo in capture order that it is matched with."""
     calibrate_lens: bool = True
     """Structure from motion may find a radial distortion of lenses that are not calibrated; off = pinholes."""
@@ -108,7 +108,12 @@ class ScaleSettings:
 
 @dataclass(frozen=True)
 class RefineSettings:
-    """Which depths are kept."""
+    """How depths are made better by the photos, and which are kept."""
+
+    photometric: bool = True
+    """Move each network's depth to where the other photos show the same; a sensor's is left as it is."""
+    matches: int = 8
+    """Other photos that each photo is matched with."""
 
     edge_jump: float = 0.04
     """Relative depth jump between neighbouring pixels that makes an edge."""
