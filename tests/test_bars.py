@@ -1,0 +1,18 @@
+"""Progress bars: counts that people can read."""
+
+import pytest
+
+from recon3d.bars import _of, counted
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "text"),
+    [(3, 28, "3/28"), (0, 999_999, "0/999999"), (197_394_432, 1_380_000_000, "197.4/1380.0 M")],
+)
+def test_bytes_are_told_in_millions_and_photos_one_by_one(done, total, text):
+    assert _of(done, total) == text
+
+
+def test_rates_have_the_unit_of_their_count():
+    assert counted(2.345, 28) == "2.3"
+    assert counted(154_923_092.4, 256_000_002) == "154.9 M"
