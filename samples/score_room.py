@@ -4,76 +4,50 @@ Worlds are aligned by the camera centres, rotation and translation only, so that
 free scale stands beside it.
 """
 
-import json
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from recon3d.files import load_array
-from recon3d.formats.depth_map import read_depth
-from recon3d.formats.mesh_file import read_mesh
-from recon3d.metrics.depth import depth_errors
-from recon3d.metrics.surface import sample_surface, surface_errors
-from recon3d.metrics.trajectory import centre_rmse_m, umeyama
-from recon3d.scene import Scene, poses_from_json
-from recon3d.stages.scale import aligned_depth, view_scales
+from recon3d.scene import Scene
+from recon3d.stages.evaluate_depth import DepthOptions, evaluate_depth
+from recon3d.stages.evaluate_mesh import MeshOptions, evaluate_mesh
+from recon3d.stages.evaluate_trajectory import TrajectoryOptions, evaluate_trajectory
 
 TRUTH = Path(__file__).parent / "room" / "truth"
 THRESHOLD_M = 0.05
 
 
 def score(scene: Scene) -> dict[str, float]:
-    """Figures of a scene against the truth; every unit in its name.
+    """Figures of a scene against the truth, as `recon3d evaluate` gives them; every unit in its name.
 
     Args:
         scene: all stages done, of photos of samples/room.
     """
-    truth_poses = poses_from_json(json.loads((TRUTH / "poses.json").read_text(encoding="utf-8")))
-    poses = scene.world_from_cam()
-    figures = {"photos": scene.facts("poses")["photos"], "registered": len(poses)}
+    poses = TRUTH / "poses.json"
+    figures = {"photos": scene.facts("poses")["photos"], "registered": len(scene.names())}
     figures |= {"view_scale_spread": scene.facts("scale")["view_spread"], **depth_figures(scene)}
-    centres = np.stack([poses[name].t for name in poses])
-    truth_centres = np.stack([truth_poses[name].t for name in poses])
-    figures["centres_rmse_m"] = centre_rmse_m(poses, truth_poses, with_scale=False)
-    mesh, truth = read_mesh(scene.file("mesh.ply")), read_mesh(TRUTH / "mesh.ply")
-    points, truth_points = sample_surface(mesh), sample_surface(truth)
-    for with_scale in (False, True):
-        truth_from_world, factor = umeyama(centres, truth_centres, with_scale=with_scale)
-        errors = surface_errors(truth_from_world @ (factor * points), truth_points, [THRESHOLD_M])
-        label = "free_scale_" if with_scale else ""
-        figures[f"{label}precision_5cm"], figures[f"{label}recall_5cm"] = errors.precision[0], errors.recall[0]
-        figures[f"{label}f_score_5cm"] = errors.f_score[0]
-        if with_scale:
-            figures["size_of_world"] = 1 / factor
+    trajectory = evaluate_trajectory(scene.root, poses, TrajectoryOptions()).facts
+    figures["centres_rmse_m"] = trajectory["ate_m"]["rmse"]
+    for align, label in (("rigid", ""), ("similarity", "free_scale_")):
+        options = MeshOptions((THRESHOLD_M,), align=align, truth_poses=poses)
+        errors = evaluate_mesh(scene.root, TRUTH / "mesh.ply", options).facts
+        for name in ("precision", "recall", "f_score"):
+            figures[f"{label}{name}_5cm"] = errors[name][0]
+        if align == "similarity":
+            figures["size_of_world"] = 1 / errors["scale"]
     return figures
 
 
 def depth_figures(scene: Scene) -> dict[str, float]:
     """Mean AbsRel over the views: as predicted, at the fitted scale, and of the depths that were kept."""
-    views = view_scales(scene)
-    rows = []
-    for name in scene.names():
-        raw = load_array(scene.depth_path(name))
-        truth = read_depth(TRUTH / "depth" / f"{name}.png", unit_m=0.001)
-        truth = cv2.resize(truth, raw.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        refined = load_array(scene.refined_path(name))
-        kept = depth_errors(refined, truth) if ((refined > 0) & (truth > 0)).any() else None
-        rows.append(
-            (
-                depth_errors(raw, truth).abs_rel,
-                depth_errors(aligned_depth(scene, name, views[name]), truth).abs_rel,
-                kept.abs_rel if kept else np.nan,
-                kept.coverage if kept else 0.0,
-            )
-        )
-    raw_error, scaled_error, kept_error, coverage = np.nanmean(np.array(rows), axis=0)
+    raw, scaled, kept = (
+        evaluate_depth(scene.root, TRUTH / "depth", DepthOptions(which=which)).facts["mean"]
+        for which in ("raw", "aligned", "refined")
+    )
     return {
-        "depth_abs_rel": float(raw_error),
-        "depth_abs_rel_scaled": float(scaled_error),
-        "depth_abs_rel_refined": float(kept_error),
-        "refined_coverage": float(coverage),
+        "depth_abs_rel": raw["abs_rel"],
+        "depth_abs_rel_scaled": scaled["abs_rel"],
+        "depth_abs_rel_refined": kept["abs_rel"],
+        "refined_coverage": kept["coverage"],
     }
 
 

@@ -101,7 +101,8 @@ def evaluate_depth(judged: Path, truth: Path, options: DepthOptions, report: Rep
         raise InputError(f"--which {options.which}: {judged} is no SCENE, wanted a choice only where there is one")
     ours = _of_scene(Scene.open(judged), options.which) if is_scene(judged) else _of_folder(judged, options.unit_m)
     true = _truth(truth, ours.names, options)
-    names = [name for name in ours.names if name in set(true.names)]
+    known_names = set(true.names)
+    names = [name for name in ours.names if name in known_names]
     if not names:
         raise InputError(
             f"{truth}: got truth of {len(true.names)} photos ({listed(true.names)}) and none of them is in {judged} "
@@ -112,7 +113,7 @@ def evaluate_depth(judged: Path, truth: Path, options: DepthOptions, report: Rep
     max_m = math.inf if options.max_m is None else options.max_m
     for name in each(names, "evaluate", report):
         depth = ours.read(name)
-        known = _fitted_truth(true.read(name), depth, name, ours, f"{truth}: {name}")
+        known = _fitted_truth(true, depth, name, ours, f"{truth}: {name}")
         pixels = pixels_of(depth, known, min_m=options.min_m, max_m=max_m, crop=options.crop)
         if len(pixels.truth):
             errors[name] = errors_of(pixels, min_m=options.min_m, max_m=max_m, scaling=options.scaling)
@@ -184,16 +185,16 @@ def _truth(path: Path, names: Sequence[str], options: DepthOptions) -> Maps:
     return _of_folder(path, options.unit_m, names)
 
 
-def _fitted_truth(truth: Array, depth: Array, name: str, ours: Maps, where: str) -> Array:
-    """The truth at the size and through the lens of the depth that is judged."""
+def _fitted_truth(true: Maps, depth: Array, name: str, ours: Maps, where: str) -> Array:
+    """The truth of a photo at the size and through the lens of the depth that is judged."""
     height, width = depth.shape
     camera = ours.cameras.get(name) or Camera.from_fov(width, height, 1.0)
-    lens = ours.lenses.get(name) or Calibration(camera)
     if (camera.width, camera.height) != (width, height):
         raise InputError(
-            f"{name}: got depth of {width} x {height} px, wanted {camera.width} x {camera.height} as the photo"
+            f"{name}: got depth of {width} x {height} px, wanted {camera.width} x {camera.height} as its photo"
         )
-    return fitted(truth, lens, camera, where).values
+    as_drawn = name in ours.lenses and name not in true.lenses  # the truth of a scene is undistorted already
+    return fitted(true.read(name), ours.lenses[name] if as_drawn else Calibration(camera), camera, where).values
 
 
 def _told(

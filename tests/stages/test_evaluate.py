@@ -1,6 +1,7 @@
 """recon3d evaluate, on made-up scenes of known error."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -9,9 +10,11 @@ import trimesh
 from commands import command
 from synthetic import ROOM, look_at, room_frames, write_capture
 
+from recon3d.depth.recorded import fitted
 from recon3d.errors import InputError
 from recon3d.files import write_json
 from recon3d.formats.camera_file import calibration_as_json
+from recon3d.formats.depth_map import read_depth
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.ply import write_cloud, write_mesh
 from recon3d.geometry import SE3, Calibration, Mesh, PointCloud
@@ -120,6 +123,21 @@ def test_truth_of_another_size_is_resampled_and_of_another_shape_refused(frames,
     square = write_maps(tmp_path / "square", frames, lambda depth: depth[:, :120])
     with pytest.raises(InputError, match=r"square: frame-000000: got a map of 120 x 120 px"):
         evaluate_depth(maps, square, DepthOptions())
+
+
+def test_truth_goes_through_the_lens_that_the_photo_was_undistorted_by(scene, capture, frames, tmp_path):
+    copy = shutil.copytree(scene, tmp_path / "scene")
+    lens = Calibration(frames[0].camera, "opencv", (-0.2, 0.05, 0.0, 0.0))
+    cameras = json.loads((copy / "cameras.json").read_text())
+    write_json(
+        copy / "cameras.json", {name: one | {"lens": calibration_as_json(lens)} for name, one in cameras.items()}
+    )
+    for name in cameras:
+        drawn = read_depth(capture / f"{name.removesuffix('color')}depth.png", unit_m=0.001)
+        np.save(copy / "depth" / f"{name}.npy", fitted(drawn, lens, frames[0].camera, name).values)
+    assert facts("depth", copy, capture, "--which", "raw")["mean"]["abs_rel"] == 0
+    assert facts("depth", copy, copy)["mean"]["abs_rel"] == 0  # whose depth is undistorted on both sides
+    assert facts("depth", copy, scene)["mean"]["coverage"] == 1
 
 
 def test_a_capture_with_a_depth_folder_and_its_millimetres_are_understood(frames, tmp_path):
@@ -335,6 +353,8 @@ def test_a_scene_in_another_world_is_aligned_where_asked_for(scene, frames, tmp_
     found = evaluate_mesh(scene, truth, options).facts
     assert min(found["f_score"]) > 0.999  # the same seed draws the same points, up to rounding in the file
     assert np.allclose(found["truth_from_judged"], TURN.matrix, atol=1e-9)
+    same = evaluate_mesh(scene, scene, MeshOptions(align="rigid", points=FEW)).facts
+    assert np.allclose(same["truth_from_judged"], np.eye(4), atol=1e-9)
 
 
 def test_size_counts_unless_a_similarity_is_asked_for(scene, frames, tmp_path):
