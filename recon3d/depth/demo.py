@@ -127,12 +127,14 @@ class DemoModel:
         net: the network, on `device`, in eval mode.
         device: where it runs.
         version: start of the SHA-256 of the weights file.
+        sigma_factor: what the learnt spread is multiplied by.
         name: "demo".
     """
 
     net: DemoNet
     device: torch.device
     version: str
+    sigma_factor: float = 1.0
     name: str = "demo"
 
     def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
@@ -162,17 +164,17 @@ class DemoModel:
         spread = torch.stack((log_spread[0], log_spread[1].flip(1))).mean(0).exp()
         focal = math.sqrt(camera.fx * w / width * camera.fy * h / height)
         depth = both.mean(0).exp() * (focal / CANONICAL_FOCAL)
-        sigma = depth * spread * math.sqrt(2)  # of a Laplace distribution
+        sigma = depth * spread * (math.sqrt(2) * self.sigma_factor)  # of a Laplace distribution
         values, sigmas = (
             cv2.resize(a.float().cpu().numpy(), (width, height), interpolation=cv2.INTER_LINEAR) for a in (depth, sigma)
         )
         return DepthPrediction(values, sigmas, kind="metric")
 
 
-def load_demo(device: str = "cpu", weights: Path = WEIGHTS) -> DemoModel:
+def load_demo(device: str = "cpu", weights: Path = WEIGHTS, sigma_factor: float = 1.0) -> DemoModel:
     """Loads the shipped network; `weights` is for trying out others of the same shape."""
     data = weights.read_bytes()
     net = DemoNet()
     net.load_state_dict({name: value.float() for name, value in load(data).items()})
     net.eval().to(device)
-    return DemoModel(net, torch.device(device), hashlib.sha256(data).hexdigest()[:12])
+    return DemoModel(net, torch.device(device), hashlib.sha256(data).hexdigest()[:12], sigma_factor)

@@ -1,133 +1,41 @@
-"""The table of depth models, and how one is found, fetched and loaded."""
+"""Depth models by name or by folder: how one is found, fetched and loaded."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from recon3d.depth.folder import CONFIG, read_json, weight_files, weights_digest
 from recon3d.depth.hub import fetch, snapshot
 from recon3d.depth.model import DepthModel
+from recon3d.depth.table import MODELS, ModelSpec, licence_notice
 from recon3d.errors import InputError
 from recon3d.progress import Report, silent
 
+__all__ = ["MODELS", "ModelSpec", "Precision", "fetch_model", "licence_notice", "load_model", "model_version"]
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """A depth model that can be asked for by name.
+Precision = Literal["float32", "float16", "bfloat16"]
 
-    Attributes:
-        name: what `depth.model` says.
-        repository: its id on the Hugging Face hub; empty for a model that ships with recon3d.
-        revision: branch, tag or commit of the repository.
-        family: which loader reads it; the `model_type` of its config.json.
-        kind: what it predicts.
-        range_m: depths it was trained on, nearest and farthest [m].
-        licence: of the weights.
-        download_bytes: size of the download [bytes]; 0 where there is none.
-        note: what it is good for, in a few words.
-    """
-
-    name: str
-    repository: str
-    revision: str
-    family: str
-    kind: Literal["metric"]
-    range_m: tuple[float, float]
-    licence: str
-    download_bytes: int
-    note: str
-
-    @property
-    def size(self) -> str:
-        """The download for people, such as "1.38 GB"."""
-        return f"{self.download_bytes / 1e9:.2f} GB"
+_FAMILIES = ("zoedepth", "depth_anything", "dpt", "glpn", "depth_pro")
 
 
-MODELS: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
-        ModelSpec(
-            name="zoedepth-nk",
-            repository="Intel/zoedepth-nyu-kitti",
-            revision="main",
-            family="zoedepth",
-            kind="metric",
-            range_m=(1e-3, 80.0),
-            licence="MIT",
-            download_bytes=1_380_000_000,
-            note="rooms and streets; picks its head (to 10 m or to 80 m) by itself",
-        ),
-        ModelSpec(
-            name="zoedepth-n",
-            repository="Intel/zoedepth-nyu",
-            revision="main",
-            family="zoedepth",
-            kind="metric",
-            range_m=(1e-3, 10.0),
-            licence="MIT",
-            download_bytes=1_380_000_000,
-            note="rooms",
-        ),
-        ModelSpec(
-            name="zoedepth-k",
-            repository="Intel/zoedepth-kitti",
-            revision="main",
-            family="zoedepth",
-            kind="metric",
-            range_m=(1e-3, 80.0),
-            licence="MIT",
-            download_bytes=1_380_000_000,
-            note="streets, seen from a car",
-        ),
-        ModelSpec(
-            name="demo",
-            repository="",
-            revision="",
-            family="demo",
-            kind="metric",
-            range_m=(0.2, 10.0),
-            licence="Apache-2.0",
-            download_bytes=0,
-            note="small and coarse, ships with recon3d: to try it out without a download",
-        ),
-    )
-}
-"""Every model that has a name; a local folder needs no row."""
-
-
-class _Loader(Protocol):
-    """Loads a checked folder as a depth model."""
-
-    def __call__(self, folder: Path, *, name: str, version: str, device: str, flip: bool) -> DepthModel: ...
-
-
-def _zoedepth(folder: Path, *, name: str, version: str, device: str, flip: bool) -> DepthModel:
-    from recon3d.depth.zoedepth import load_zoedepth
-
-    return load_zoedepth(str(folder), name=name, version=version, device=device, flip=flip)
-
-
-_LOADERS: dict[str, _Loader] = {"zoedepth": _zoedepth}
-"""By `model_type` of config.json; torch and transformers are imported when one is called."""
-
-
-def _demo(device: str) -> DepthModel:
+def _demo(spec: ModelSpec, device: str) -> DepthModel:
     from recon3d.depth.demo import load_demo
 
-    return load_demo(device)
+    return load_demo(device, sigma_factor=spec.sigma_factor)
 
 
-_SHIPPED: dict[str, Callable[[str], DepthModel]] = {"demo": _demo}
+_SHIPPED: dict[str, Callable[[ModelSpec, str], DepthModel]] = {"demo": _demo}
 
 
-def load_model(name_or_folder: str, *, device: str, flip: bool) -> DepthModel:
+def load_model(name_or_folder: str, *, device: str, flip: bool, precision: Precision = "float32") -> DepthModel:
     """Loads a depth model from the disk; never from the network.
 
     Args:
         name_or_folder: a name in `MODELS`, or a local folder in transformers' format.
         device: as `pick_device` takes it.
-        flip: average with the prediction of the mirrored photo, where the model's recipe has that.
+        flip: average with the prediction of the mirrored photo: published for ZoeDepth (and always on in the demo
+            model); for the others it makes sigma, and costs a second pass.
+        precision: what networks of transformers compute with; the demo model always with float32.
 
     Raises:
         InputError: no such model, not fetched yet, or its files can't be used; says what to do.
@@ -137,11 +45,29 @@ def load_model(name_or_folder: str, *, device: str, flip: bool) -> DepthModel:
     device = pick_device(device)
     spec = MODELS.get(name_or_folder)
     if spec is not None and not spec.repository:
-        return _SHIPPED[spec.family](device)
+        return _SHIPPED[spec.family](spec, device)
     folder = _folder_of(name_or_folder)
     family = _family(folder)
     name = spec.name if spec else folder.resolve().name
-    return _LOADERS[family](folder, name=name, version=_version(folder, spec), device=device, flip=flip)
+    version = _version(folder, spec)
+    sigma_factor = spec.sigma_factor if spec else 1.0
+    if family == "zoedepth":
+        from recon3d.depth.zoedepth import load_zoedepth
+
+        return load_zoedepth(str(folder), name=name, version=version, device=device, flip=flip)
+    from recon3d.depth.families import load_dense
+
+    return load_dense(
+        folder,
+        family,
+        kind=spec.kind if spec else None,
+        name=name,
+        version=version,
+        device=device,
+        flip=flip,
+        precision=precision,
+        sigma_factor=sigma_factor,
+    )
 
 
 def _folder_of(name_or_folder: str) -> Path:
@@ -190,8 +116,8 @@ def _family(folder: Path) -> str:
     if not config.is_file():
         raise InputError(f"{config}: missing; wanted a model folder as transformers' save_pretrained() writes it")
     family = read_json(config).get("model_type")
-    if family not in _LOADERS:
-        raise InputError(f"{config}: got model_type {family!r}, wanted one of {', '.join(sorted(_LOADERS))}")
+    if family not in _FAMILIES:
+        raise InputError(f"{config}: got model_type {family!r}, wanted one of {', '.join(_FAMILIES)}")
     weight_files(folder)
     return str(family)
 
@@ -207,7 +133,7 @@ def model_version(name_or_folder: str) -> str:
     """
     spec = MODELS.get(name_or_folder)
     if spec is not None and not spec.repository:
-        return _SHIPPED[spec.family]("cpu").version
+        return _SHIPPED[spec.family](spec, "cpu").version
     return _version(_folder_of(name_or_folder), spec)
 
 

@@ -56,8 +56,10 @@ def edit_json(path, **changes):
 def test_every_row_says_what_it_is():
     for name, spec in MODELS.items():
         assert spec.name == name
-        assert 0 < spec.range_m[0] < spec.range_m[1]
-        assert spec.licence
+        assert (spec.range_m is None) == (spec.kind == "disparity")
+        assert spec.range_m is None or 0 < spec.range_m[0] < spec.range_m[1]
+        assert spec.licence and spec.note
+        assert spec.memory_bytes > 0 and spec.sigma_factor > 0
         assert bool(spec.repository) == bool(spec.download_bytes)
 
 
@@ -151,7 +153,7 @@ def list_config(folder):
 
 
 def other_architecture(folder):
-    edit_json(folder / "config.json", model_type="dpt")
+    edit_json(folder / "config.json", model_type="maskformer")
 
 
 def remote_backbone(folder):
@@ -223,7 +225,7 @@ def zero_std(folder):
         (torn_config, r"config\.json: not a JSON file"),
         (deep_config, r"config\.json: not a JSON file"),
         (list_config, r"config\.json: got a JSON list"),
-        (other_architecture, r"config\.json: got model_type 'dpt', wanted one of zoedepth"),
+        (other_architecture, r"config\.json: got model_type 'maskformer', wanted one of zoedepth, depth_anything"),
         (remote_backbone, r"config\.json: got backbone = 'somebody/backbone'"),
         (other_backbone, r"config\.json: got a backbone_config of model_type 'swinv2'"),
         (senseless_config, r"mine: transformers can't build ZoeDepth from config\.json"),
