@@ -23,7 +23,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "poses": ("sparse", "images", "masks", "cameras.json"),
     "depth": ("depth", "disparity"),
     "scale": ("scales.json", "poses.json"),
-    "refine": ("matched", "refined"),
+    "refine": ("refined", "matched"),
     "cloud": ("cloud.ply",),
     "fuse": ("mesh.ply", "mesh.glb"),
 }
