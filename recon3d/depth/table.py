@@ -115,7 +115,7 @@ def _glpn(name: str, repository: str, farthest_m: float, note: str) -> ModelSpec
 
 _V2 = "depth-anything/Depth-Anything-V2"
 _V2_LARGER = "CC-BY-NC-4.0"
-_V2_METRIC_LARGER = "see its page; made from CC-BY-NC-4.0 weights"
+_V2_METRIC_LARGER = "see its page (parent: CC-BY-NC-4.0)"
 
 MODELS: dict[str, ModelSpec] = {
     spec.name: spec
@@ -195,7 +195,7 @@ MODELS: dict[str, ModelSpec] = {
             commercial=False,
             download_bytes=1_900_000_000,
             memory_bytes=2_590_930_000,
-            note="anything; the sharpest edges, slow; uses the focal length of the photo",
+            note="anything, the sharpest edges; slow; takes the focal length from the camera",
         ),
         ModelSpec(
             name="demo",
