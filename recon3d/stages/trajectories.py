@@ -17,6 +17,7 @@ from recon3d.formats.untrusted import parse_json, read_text
 from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
 from recon3d.photos.find import scene_names
+from recon3d.photos.sniff import SUFFIXES
 from recon3d.scene import Scene
 from recon3d.stages.evaluation import is_scene, listed, scene_poses
 
@@ -50,7 +51,8 @@ def matched(estimate: Path, reference: Path) -> Matched:
 
     By the photos' names where either side has any (a SCENE, a COLMAP model, 7-Scenes, JSON of ours or nerfstudio's);
     rows of a file without names then belong to those photos in their order. Two TUM files go by time, to the nearest
-    within `APART_S`. Else rows go by order, where there are as many on both sides.
+    within `APART_S`, and so do a TUM file and photos that are called by their time (1305031102.175304.png). Else rows
+    go by order, where there are as many on both sides.
 
     Args:
         estimate: a SCENE, a file of poses, or a folder with a COLMAP model, 7-Scenes or a transforms.json.
@@ -59,19 +61,24 @@ def matched(estimate: Path, reference: Path) -> Matched:
     Raises:
         InputError: a file that can't be read, or nothing in common.
     """
-    photos = [_photos(path) for path in (estimate, reference)]
+    paths = (estimate, reference)
+    photos = [_photos(path) for path in paths]
     names = photos[1] if is_scene(reference) else photos[0] or photos[1]
-    if names:
+    if not all(photos) and all(map(_has_times, paths, photos)):
+        by = "times"
+        ours, true = (
+            _of_photos(path, found) if found else _of_rows(path) for path, found in zip(paths, photos, strict=True)
+        )
+        pairs = _at_one_time(list(ours.world_from_cam), list(true.world_from_cam))
+    elif names:
         by = "names" if all(photos) else "order"
         ours, true = _of_photos(estimate, names), _of_photos(reference, names)
         pairs = [(name, name) for name in names if name in ours.world_from_cam and name in true.world_from_cam]
     else:
+        by = "order"
         ours, true = _of_rows(estimate), _of_rows(reference)
-        by = "times" if ours.source == true.source == "TUM" else "order"
         pairs = list(zip(ours.world_from_cam, true.world_from_cam, strict=False))
-        if by == "times":
-            pairs = _at_one_time(list(ours.world_from_cam), list(true.world_from_cam))
-        elif len(ours.world_from_cam) != len(true.world_from_cam):
+        if len(ours.world_from_cam) != len(true.world_from_cam):
             raise InputError(
                 f"{estimate} and {reference}: got {len(ours.world_from_cam)} and {len(true.world_from_cam)} rows "
                 "without names, wanted as many on both sides, since rows go by order; or a side that names the photos"
@@ -103,7 +110,9 @@ def _photos(path: Path) -> list[str]:
         text = read_text(_file(path))
         data = parse_json(text, where=str(path)) if text.lstrip().startswith(("{", "[")) else {}
         entries = _entries(data if isinstance(data, dict) else {})
-    return list(scene_names(sorted((Path(entry) for entry in entries), key=_natural)))
+    # `1305031102.175304` has no ending: what is after the point is part of the time
+    whole = (Path(entry if Path(entry).suffix.lower() in SUFFIXES else f"{entry}.png") for entry in entries)
+    return list(scene_names(sorted(whole, key=_natural)))
 
 
 def _entries(data: dict[str, Any]) -> list[str]:
@@ -129,10 +138,23 @@ def _of_photos(path: Path, names: Sequence[str]) -> GivenPoses:
 
 def _of_rows(path: Path) -> GivenPoses:
     """The poses of a file without names, keyed by time (TUM) or number of the row."""
-    lines = [line.partition("#")[0].replace(",", " ").split() for line in read_text(path).splitlines()]
-    rows = [words for words in lines if words]
+    rows = _rows(path)
     is_tum = all(len(words) == 8 for words in rows)
     return read_poses(path, [words[0] if is_tum else str(number) for number, words in enumerate(rows, 1)])
+
+
+def _has_times(path: Path, photos: Sequence[str]) -> bool:
+    """Whether a trajectory says when its poses were taken: TUM rows, or photos called by seconds and a fraction."""
+    if photos:
+        return all(re.fullmatch(r"\d+\.\d+", name) for name in photos)
+    rows = _rows(path)
+    return bool(rows) and all(len(words) == 8 for words in rows)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """The words of each row of a text file, without comments and commas."""
+    lines = (line.partition("#")[0].replace(",", " ").split() for line in read_text(path).splitlines())
+    return [words for words in lines if words]
 
 
 def _at_one_time(ours: Sequence[str], true: Sequence[str]) -> list[tuple[str, str]]:

@@ -244,6 +244,15 @@ def test_photos_copied_under_shorter_names_are_still_those_of_the_capture(captur
     assert found["ate_m"]["max"] < 1e-9
 
 
+def test_rows_of_a_real_capture_are_its_own_poses(shared, tmp_path):
+    kitchen = shared / "data" / "redkitchen"
+    rows = [np.loadtxt(path).ravel() for path in sorted(kitchen.glob("*.pose.txt"))]
+    np.savetxt(tmp_path / "rows.txt", rows)
+    found = facts("trajectory", tmp_path / "rows.txt", kitchen, "--align", "none")
+    assert (found["poses"], found["matched_by"]) == (100, "order")
+    assert found["ate_m"]["max"] < 1e-9
+
+
 def test_tum_files_go_by_time_to_the_nearest_within_reach(tmp_path):
     poses = turning(6)
     times = [100.0, 100.1, 100.2, 100.3, 100.4, 100.5]
@@ -259,6 +268,17 @@ def test_tum_files_go_by_time_to_the_nearest_within_reach(tmp_path):
     assert pairs.names == ("100.0", "100.1", "100.3", "100.4", "100.5")
     found = facts("trajectory", tmp_path / "est.txt", tmp_path / "ref.txt")
     assert found["poses"] == 5 and found["ate_m"]["max"] < 1e-9
+
+
+def test_photos_called_by_their_time_go_by_time_to_tum_rows(tmp_path):
+    poses = turning(30)
+    times = [1305031102.0 + 0.01 * index for index in range(30)]
+    (tmp_path / "truth.txt").write_text("\n".join(tum_row(f"{t:.4f}", p) for t, p in zip(times, poses, strict=True)))
+    named = {f"{times[index] + 0.002:.6f}": poses[index] for index in (3, 9, 15, 21)}
+    write_json(tmp_path / "poses.json", poses_as_json(named))
+    found = facts("trajectory", tmp_path / "poses.json", tmp_path / "truth.txt")
+    assert (found["poses"], found["matched_by"]) == (4, "times")
+    assert found["ate_m"]["max"] < 1e-6
 
 
 def test_rows_without_names_on_both_sides_go_by_order_where_counts_agree(tmp_path):
