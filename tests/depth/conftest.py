@@ -20,10 +20,11 @@ def photos():
 
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory, photos):
-    """By number of heads: a folder in transformers' format, which no test changes in place."""
-    folders = {heads: tmp_path_factory.mktemp(f"zoedepth-{heads}") for heads in (1, 2)}
-    for heads, folder in folders.items():
-        network = tiny_network(heads)
+    """By number of heads, or "k" for KITTI's one: a folder in transformers' format, which no test changes in place."""
+    folders = {which: tmp_path_factory.mktemp(f"zoedepth-{which}") for which in (1, 2, "k")}
+    for which, folder in folders.items():
+        heads, bins = (1, "normed") if which == "k" else (which, "softplus")
+        network = tiny_network(heads, bins)
         spread_weights(network, seed=heads)
         write_preprocessor(folder, 64, 96)
         if heads == 2:

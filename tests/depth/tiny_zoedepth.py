@@ -7,6 +7,11 @@ import torch
 from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation
 from transformers.models.zoedepth.image_processing_pil_zoedepth import ZoeDepthImageProcessorPil
 
+from recon3d.depth.zoedepth import ZoeDepth
+from recon3d.depth.zoedepth_head import BinDepth
+from recon3d.depth.zoedepth_input import Preprocessing
+from recon3d.geometry import Camera
+
 NYU = {"name": "nyu", "n_bins": 16, "min_depth": 1e-3, "max_depth": 10.0}
 KITTI = {"name": "kitti", "n_bins": 16, "min_depth": 1e-3, "max_depth": 80.0}
 SHAPES = {"landscape": (120, 160), "portrait": (160, 120), "square": (100, 100), "wide": (50, 200), "odd": (77, 131)}
@@ -31,6 +36,8 @@ def spread_weights(network, seed):
         for name, weights in network.named_parameters():
             if weights.ndim >= 2 and "position_bias" not in name:
                 torch.nn.init.kaiming_normal_(weights)
+                if isinstance(network, ZoeDepthForDepthEstimation) and not name.startswith("backbone"):
+                    weights.mul_(0.8)  # else rounding grows a thousandfold on its way through the logits of the bins
             elif ("norm" in name and name.endswith("weight")) or "lambda" in name:
                 weights.fill_(1.0)
             else:
@@ -54,7 +61,8 @@ def spread_router(network, folder, images):
         network.metric_head.mlp_classifier.linear2.bias[0] += most_unlike.mean()
 
 
-def tiny_network(heads):
+def tiny_network(heads, bins="softplus"):
+    """One head as of NYU, or of KITTI with "normed" bins; or two."""
     backbone = BeitConfig(
         image_size=64,
         num_hidden_layers=4,
@@ -79,7 +87,8 @@ def tiny_network(heads):
         bottleneck_features=32,
         bin_embedding_dim=32,
         num_attractors=[4, 4, 2, 1],
-        bin_configurations=[NYU, KITTI][:heads],
+        bin_centers_type=bins,
+        bin_configurations=[KITTI] if bins == "normed" and heads == 1 else [NYU, KITTI][:heads],
         **(router if heads == 2 else {}),
     )
     return ZoeDepthForDepthEstimation(config).eval()
@@ -103,3 +112,71 @@ def write_preprocessor(folder, height, width):
         "size": {"height": height, "width": width},
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+
+
+def camera_of(image):
+    return Camera.from_fov(image.shape[1], image.shape[0], 1.0)
+
+
+def bicubic_weights(n_in, n_out):
+    """(n_out, n_in) cubic convolution with a = -0.75, edges repeated, pixel centres at ½."""
+    a = -0.75
+    centre = (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
+    weights = np.zeros((n_out, n_in))
+    for tap in (-1, 0, 1, 2):
+        at = np.floor(centre) + tap
+        x = np.abs(centre - at)
+        near = ((a + 2) * x - (a + 3)) * x * x + 1
+        far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        np.add.at(weights, (np.arange(n_out), np.clip(at, 0, n_in - 1).astype(int)), np.where(x <= 1, near, far))
+    return weights
+
+
+class Reference:
+    """ZoeDepth as published, from transformers' own parts: one forward call per photo and per mirror image."""
+
+    def __init__(self, folder):
+        self.network = ZoeDepthForDepthEstimation.from_pretrained(folder, local_files_only=True).eval()
+        self.processor = ZoeDepthImageProcessorPil.from_pretrained(folder, local_files_only=True)
+        self.heads = []
+
+    def one_pass(self, image):
+        height, width = image.shape[:2]
+        pixels = self.processor(image, input_data_format="channels_last", return_tensors="pt").pixel_values
+        with torch.inference_mode():
+            outputs = self.network(pixels)
+        if outputs.domain_logits is not None:
+            self.heads.append(int(outputs.domain_logits.argmax()))
+        depth = outputs.predicted_depth[0].double().numpy()
+        pad_y, pad_x = int(np.sqrt(height / 2) * 3), int(np.sqrt(width / 2) * 3)
+        rows = bicubic_weights(depth.shape[0], height + 2 * pad_y)
+        columns = bicubic_weights(depth.shape[1], width + 2 * pad_x)
+        return (rows @ depth @ columns.T)[pad_y : pad_y + height, pad_x : pad_x + width]
+
+    def __call__(self, image):
+        return (self.one_pass(image) + self.one_pass(np.ascontiguousarray(image[:, ::-1]))[:, ::-1]) / 2
+
+
+def assert_same_depth(got, want):
+    """1e-3 relative; where bicubic weights take metres away from metres, rounding is that of the metres."""
+    assert got.std() > 0.02 * got.mean(), "a constant depth proves nothing"
+    np.testing.assert_allclose(got, np.maximum(want, 0), rtol=1e-3, atol=1e-5 * want.max())
+
+
+class Says:
+    """A network that says the same everywhere, or fails; by heads of given probability."""
+
+    def __init__(self, depth, variance=0.0, probability=((1.0,),)):
+        self.depth, self.variance, self.probability = depth, variance, torch.tensor(probability)
+
+    def __call__(self, pixels):
+        if isinstance(self.depth, Exception):
+            raise self.depth
+        depth = torch.full((len(pixels), *pixels.shape[2:]), self.depth)
+        return BinDepth(depth, torch.full_like(depth, self.variance), self.probability.expand(len(pixels), -1))
+
+
+def zoedepth_that(network, **how):
+    heads = [("nyu", (1e-3, 10.0)), ("kitti", (1e-3, 80.0))][: network.probability.shape[1]]
+    how = {"name": "m", "version": "1", "device": "cpu", "flip": True, **how}
+    return ZoeDepth(network, heads, Preprocessing(64, 96), **how)
