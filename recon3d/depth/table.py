@@ -209,6 +209,7 @@ MODELS: dict[str, ModelSpec] = {
             download_bytes=0,
             memory_bytes=15_600_000,
             note="small and coarse, ships with recon3d: to try it out without a download",
+            sigma_factor=0.79,
         ),
     )
 }

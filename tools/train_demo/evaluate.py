@@ -94,17 +94,43 @@ def evaluate(model: DepthModel, data: Iterable[Example], sheet: Path | None = No
     return result
 
 
+def sigma_spread(model: DepthModel, data: Iterable[Example]) -> dict[str, float]:
+    """How far errors spread in units of sigma, over all pixels with truth: what the model's sigma is off by.
+
+    Returns:
+        spread: 1.4826 times the median absolute deviation of (log z - log z*)·z/sigma, which a Gaussian's standard
+            deviation equals and outliers don't move.
+        rms: of the same, outliers included.
+    """
+    errors = []
+    for _, image, depth, camera in data:
+        prediction = model(image, camera)
+        if prediction.sigma is None:
+            raise ValueError(f"{model.name} gives no sigma")
+        known = depth > 0.1
+        z, sigma, truth = prediction.values[known], prediction.sigma[known], depth[known]
+        errors.append(np.log(z.astype(np.float64) / truth) * z / sigma)
+    error = np.concatenate(errors)
+    return {
+        "spread": 1.4826 * float(np.median(np.abs(error - np.median(error)))),
+        "rms": math.sqrt(float(np.mean(error**2))),
+        "median": float(np.median(error)),
+    }
+
+
 def main() -> None:
     """Prints one JSON line a data set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("weights", type=Path, nargs="?", default=WEIGHTS)
     parser.add_argument("--rooms", type=int, default=40)
     parser.add_argument("--room", type=Path, help="samples/room")
+    parser.add_argument("--sigma", action="store_true", help="the spread of errors over sigma instead of the scores")
     parser.add_argument("--sheet", type=Path, help="contact sheet to write: photo, prediction, truth")
     options = parser.parse_args()
     model = load_demo(weights=options.weights)
     data = sample_room(options.room) if options.room else held_out(options.rooms)
-    print(json.dumps({name: round(value, 4) for name, value in evaluate(model, data, options.sheet).items()}))
+    result = sigma_spread(model, data) if options.sigma else evaluate(model, data, options.sheet)
+    print(json.dumps({name: round(value, 4) for name, value in result.items()}))
 
 
 if __name__ == "__main__":
