@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def _record(
     index = {name: i for i, name in enumerate(photos)}
     return {
         "schema": 1,
+        "pycolmap": version("pycolmap"),  # features and matches of another version are not mixed with these
         "cameras": cameras,
         "images": images,
         "pairs": None if pairs is None else [[index[a], index[b]] for a, b in pairs],

@@ -16,9 +16,13 @@ from recon3d.errors import StageError
 from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
 from recon3d.poses.pairs import chosen_pairs
+from recon3d.poses.principal_point import with_principal_points
 from recon3d.progress import Report
 
 Pair = tuple[int, int]
+
+DRIVER = Path("/proc/driver/nvidia/version")
+"""There where a GPU can be used; pycolmap only tells whether it was built for one."""
 
 
 def main() -> None:
@@ -45,7 +49,7 @@ def run(job: dict[str, Any], report: Report) -> None:
     if not _usable(database, len(job["images"])):
         _create(database, job)
     _extract(database, job, report)
-    _match(database, job, _pairs(database, job), report)
+    _match(database, job, _pairs(database, job, report), report)
     scratch = Path(job["scratch"])
     if job["given"] is not None:
         _save(_triangulated(database, job), job, scratch)
@@ -123,27 +127,40 @@ def _extract(path: Path, job: dict[str, Any], report: Report) -> None:
         todo = [file for i, file in enumerate(files) if not database.exists_descriptors(i + 1)]
     options = pycolmap.FeatureExtractionOptions()
     options.sift.max_num_features = job["settings"]["features"]
-    step = 4 * (os.cpu_count() or 1)
+    step = 8 * (os.cpu_count() or 1)  # between two reports
     for start in range(0, len(todo), step):
         report("features", len(files) - len(todo) + start, len(files))
         pycolmap.extract_features(
-            path, Path(job["scratch"]) / "photos", todo[start : start + step], extraction_options=options
+            path,
+            Path(job["scratch"]) / "photos",
+            todo[start : start + step],
+            extraction_options=options,
+            device=_device(),
         )
     report("features", len(files), len(files))
 
 
-def _pairs(path: Path, job: dict[str, Any]) -> list[Pair]:
+def _device() -> pycolmap.Device:
+    """The GPU where pycolmap was built for one and there is one."""
+    return pycolmap.Device.cuda if pycolmap.has_cuda and DRIVER.exists() else pycolmap.Device.cpu
+
+
+def _pairs(path: Path, job: dict[str, Any], report: Report) -> list[Pair]:
     settings = job["settings"]
     if job["pairs"] is not None:
         return sorted({(min(a, b), max(a, b)) for a, b in job["pairs"] if a != b})
     with pycolmap.Database.open(path) as database:
+        count, asked = len(job["images"]), 0
 
         def descriptors(i: int) -> Array:
+            nonlocal asked
+            asked += 1  # twice for each photo: to learn the words, and to describe it by them
+            report("pairs", asked, 2 * count)
             found: Array = database.read_descriptors(i + 1).data
             return found
 
         return chosen_pairs(
-            len(job["images"]),
+            count,
             descriptors,
             exhaustive_up_to=settings["exhaustive_up_to"],
             similar=settings["similar"],
@@ -167,6 +184,7 @@ def _match(path: Path, job: dict[str, Any], pairs: list[Pair], report: Report) -
             path,
             pairing_options=pycolmap.ImportedPairingOptions(match_list_path=listing),
             verification_options=verification,
+            device=_device(),
         )
     report("matching", len(pairs), len(pairs))
 
@@ -181,8 +199,12 @@ def _incremental_options(job: dict[str, Any]) -> pycolmap.IncrementalPipelineOpt
     options.min_model_size = 2
     # By default COLMAP triangulates nothing that only two photos see, which of two photos is nothing at all.
     options.triangulation.ignore_two_view_tracks = len(job["images"]) > 2
+    # The whole model is adjusted after growing by 30 %, not 10 %, and until the error stands still: half the seconds,
+    # the same centres (bench/poses_speed.py). COLMAP adjusts it once more at the end in any case.
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.3
+    options.ba_global_function_tolerance = 1e-6
     options.extract_colors = False
-    options.constant_cameras = {i + 1 for i, camera in enumerate(job["cameras"]) if not camera["refine"]}
+    options.constant_cameras = _constant_cameras(job)
     return options
 
 
@@ -207,7 +229,12 @@ def _incremental(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Re
         next_image_callback=one_more,
     )
     report("mapping", count, count)
-    return _largest(models)
+    best = _largest(models)
+    return None if best is None else with_principal_points(best, _constant_cameras(job))
+
+
+def _constant_cameras(job: dict[str, Any]) -> set[int]:
+    return {i + 1 for i, camera in enumerate(job["cameras"]) if not camera["refine"]}
 
 
 def _global(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Reconstruction | None:
