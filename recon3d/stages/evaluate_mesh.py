@@ -24,6 +24,8 @@ ALIGNMENTS = ("none", "rigid", "similarity")
 """How a scene is brought to the truth: not at all, or by the camera centres without or with a scale."""
 ICP_POINTS = 20_000
 """Points that a refinement by closest points looks at."""
+ON_A_LINE = 0.01
+"""Camera centres that spread less than this across their line than along it say nothing of the turn around it."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,12 @@ def _by_cameras(judged: Path, truth: Path, options: MeshOptions) -> tuple[SE3, f
     if len(names) < 3:
         raise InputError(f"--align {options.align}: got {len(names)} photos that both have, wanted at least 3")
     centres, true_centres = (np.stack([poses[name].t for name in names]) for poses in (ours, true))
+    along, across, _ = np.linalg.svd(true_centres - true_centres.mean(axis=0), compute_uv=False)
+    if not across > ON_A_LINE * along:
+        raise InputError(
+            f"--align {options.align}: the cameras stand on one line, to {100 * ON_A_LINE:g} % of its length, and the "
+            "turn around it is open; surfaces that lie nearly in place can be aligned by --icp METRES"
+        )
     return umeyama(centres, true_centres, with_scale=options.align == "similarity")
 
 

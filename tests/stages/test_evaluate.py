@@ -377,6 +377,20 @@ def test_a_scene_in_another_world_is_aligned_where_asked_for(scene, frames, tmp_
     assert np.allclose(same["truth_from_judged"], np.eye(4), atol=1e-9)
 
 
+def test_cameras_on_a_line_or_too_few_align_no_mesh(scene, frames, tmp_path):
+    names = [f"{frame.name}.color" for frame in frames]
+    for centres, message in (
+        ([[x, 2 * x, 0] for x in range(6)], "on one line"),
+        ([[1, 2, 3]] * 6, "on one line"),
+        ([[0, 0, 0], [1, 0, 0]], "got 2 photos"),
+    ):
+        poses = {name: SE3(np.eye(3), np.array(t, float)) for name, t in zip(names, centres, strict=False)}
+        write_json(tmp_path / "poses.json", poses_as_json(poses))
+        options = MeshOptions(align="rigid", truth_poses=tmp_path / "poses.json")
+        with pytest.raises(InputError, match=message):
+            evaluate_mesh(scene, scene, options)
+
+
 def test_size_counts_unless_a_similarity_is_asked_for(scene, frames, tmp_path):
     truth = write_moved(tmp_path / "truth.ply", scene, TURN, 1.2)
     write_json(tmp_path / "poses.json", poses_as_json(moved(frames, 1.2)))
