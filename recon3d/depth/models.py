@@ -54,7 +54,15 @@ def load_model(name_or_folder: str, *, device: str, flip: bool, precision: Preci
     if family == "zoedepth":
         from recon3d.depth.zoedepth import load_zoedepth
 
-        return load_zoedepth(str(folder), name=name, version=version, device=device, flip=flip)
+        return load_zoedepth(
+            str(folder),
+            name=name,
+            version=version,
+            device=device,
+            flip=flip,
+            precision=precision,
+            sigma_factor=sigma_factor,
+        )
     from recon3d.depth.families import load_dense
 
     return load_dense(
