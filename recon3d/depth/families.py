@@ -129,17 +129,24 @@ def _farthest(path: Path, config: Any) -> float:
     return float(farthest)
 
 
-def _patch(path: Path, config: Any) -> int:
-    """The `patch_size` of a config or its backbone [px]."""
+def _first(*values: Any) -> Any:
+    """The first that is not None: published configs write null for what their backbone says."""
+    return next((value for value in values if value is not None), None)
+
+
+def _patch(path: Path, config: Any, published: int) -> int:
+    """The `patch_size` of a config's backbone, else its own [px]."""
     backbone = config.get("backbone_config")
-    patch = (backbone if isinstance(backbone, dict) else {}).get("patch_size", config.get("patch_size"))
+    patch = _first(
+        (backbone if isinstance(backbone, dict) else {}).get("patch_size"), config.get("patch_size"), published
+    )
     if type(patch) is not int or not 1 <= patch <= 512:
         raise InputError(f"{path}: got patch_size = {patch!r}, wanted a whole number of pixels")
     return patch
 
 
 def _depth_anything_input(path: Path, config: Any) -> tuple[NetworkInput, int]:
-    patch = _patch(path, {"patch_size": 14, **config})
+    patch = _patch(path, config, 14)
     return NetworkInput(
         (518, 518), keep_aspect_ratio=True, multiple=patch, mean=_IMAGENET_MEAN, std=_IMAGENET_STD
     ), patch
@@ -159,12 +166,12 @@ def _dpt_input(path: Path, config: Any) -> tuple[NetworkInput, int]:
     """A network with a backbone of transformers takes any shape; DPT's own encoder takes its own square only."""
     backbone = config.get("backbone_config")
     if isinstance(backbone, dict) and not config.get("is_hybrid"):
-        side = _square(path, backbone.get("image_size", 384))
+        side = _square(path, _first(backbone.get("image_size"), config.get("image_size"), 384))
         hierarchical = backbone.get("model_type") == "swinv2"
-        patch = _patch(path, {"patch_size": 4 if hierarchical else 16, **config})
+        patch = _patch(path, config, 4 if hierarchical else 16)
         keep = not hierarchical
         return NetworkInput((side, side), keep_aspect_ratio=keep, multiple=32 if keep else 1), patch
-    side = _square(path, config.get("image_size", 384))
+    side = _square(path, _first(config.get("image_size"), 384))
     return NetworkInput((side, side), resample="bilinear"), side
 
 
@@ -200,7 +207,7 @@ def _glpn_output(path: Path, config: Any, kind: Kind | None) -> NetworkOutput:
 
 def _depth_pro_input(path: Path, config: Any) -> tuple[NetworkInput, int]:
     """The smallest of the sizes that the photo is cut up in must hold one patch."""
-    patch, ratios = _patch(path, {"patch_size": 384, **config}), config.get("scaled_images_ratios", [0.25, 0.5, 1])
+    patch, ratios = _patch(path, config, 384), config.get("scaled_images_ratios", [0.25, 0.5, 1])
     if not isinstance(ratios, list) or not all(isinstance(ratio, int | float) and 0 < ratio <= 1 for ratio in ratios):
         raise InputError(f"{path}: got scaled_images_ratios = {ratios!r}, wanted a list of numbers up to 1")
     side = round(patch / min(ratios))
