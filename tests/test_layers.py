@@ -35,7 +35,15 @@ def test_the_library_never_imports_scene_stages_or_cli(folder):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["fuse", "--help"], ["view", "--help"], ["calibrate", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["fuse", "--help"],
+        ["view", "--help"],
+        ["calibrate", "--help"],
+        ["evaluate", "--help"],
+    ],
 )
 def test_help_imports_none_of_the_heavy_libraries(arguments):
     code = (

@@ -44,11 +44,32 @@ class ModelSpec:
         return f"{self.download_bytes / 1e9:.2f} GB"
 
 
+COMMITS = {
+    "Intel/zoedepth-nyu-kitti": "f364d4c7936e91f465abba182208dd68142bf0ca",
+    "Intel/zoedepth-nyu": "52ae69caf7896c927909b3ceab4249c235e16dc1",
+    "Intel/zoedepth-kitti": "0347db85b019f309d5544c70ad2ac998ad570899",
+    "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf": "8078d68a9c75a972131914f6afd0c1723be0da7f",
+    "depth-anything/Depth-Anything-V2-Metric-Indoor-Base-hf": "c6d9784685727bfc6d0a7b5452ce94afaee1e7f5",
+    "depth-anything/Depth-Anything-V2-Metric-Indoor-Large-hf": "d2fc6a93601aabb1139a3bf0ebfcb4e89c67817f",
+    "depth-anything/Depth-Anything-V2-Metric-Outdoor-Small-hf": "fd2c22027eaf20374204f14099b8341e1925ad39",
+    "depth-anything/Depth-Anything-V2-Metric-Outdoor-Base-hf": "5b575fded0346068343a6d96d0ce3ab6dbc9fb49",
+    "depth-anything/Depth-Anything-V2-Metric-Outdoor-Large-hf": "4eab4cf1983c2801c515804005214de56a4b67cc",
+    "depth-anything/Depth-Anything-V2-Small-hf": "5426e4f0f36572d16453bbda7a8389317b1bef99",
+    "depth-anything/Depth-Anything-V2-Base-hf": "b1958afc87fb45a9e3746cb387596094de553ed8",
+    "depth-anything/Depth-Anything-V2-Large-hf": "7581137eff8d4e94f6e796d3baea0e9fa79b22d2",
+    "LiheYoung/depth-anything-small-hf": "25216a913fa218ccb7d58cce818d52b728b6c1f6",
+    "Intel/dpt-large": "bc15f29aa3a80d532f2ed650b5e16ac48d8958f9",
+    "Intel/dpt-hybrid-midas": "11eaf7a1cf4bd70740697dbc216f98980c0aeb03",
+    "Intel/dpt-swinv2-tiny-256": "f7f350e1a10a5ea58671b68ab5f49dc18ec00483",
+}
+"""The commit of each repository that is fetched, so that equal names mean equal weights; `main` where none is known."""
+
+
 def _zoedepth(name: str, repository: str, farthest_m: float, note: str) -> ModelSpec:
     return ModelSpec(
         name=name,
         repository=repository,
-        revision="main",
+        revision=COMMITS.get(repository, "main"),
         family="zoedepth",
         kind="metric",
         range_m=(1e-3, farthest_m),
@@ -69,7 +90,7 @@ def _depth_anything(name: str, repository: str, farthest_m: float | None, licenc
     return ModelSpec(
         name=name,
         repository=repository,
-        revision="main",
+        revision=COMMITS.get(repository, "main"),
         family="depth_anything",
         kind="disparity" if farthest_m is None else "metric",
         range_m=None if farthest_m is None else (1e-3, farthest_m),
@@ -81,11 +102,11 @@ def _depth_anything(name: str, repository: str, farthest_m: float | None, licenc
     )
 
 
-def _midas(name: str, repository: str, revision: str, licence: str, size: int, note: str) -> ModelSpec:
+def _midas(name: str, repository: str, licence: str, size: int, note: str) -> ModelSpec:
     return ModelSpec(
         name=name,
         repository=repository,
-        revision=revision,
+        revision=COMMITS.get(repository, "main"),
         family="dpt",
         kind="disparity",
         range_m=None,
@@ -101,12 +122,12 @@ def _glpn(name: str, repository: str, farthest_m: float, note: str) -> ModelSpec
     return ModelSpec(
         name=name,
         repository=repository,
-        revision="main",
+        revision=COMMITS.get(repository, "main"),
         family="glpn",
         kind="metric",
         range_m=(1e-3, farthest_m),
-        licence="Apache-2.0",
-        commercial=True,
+        licence="see its page",
+        commercial=False,
         download_bytes=244_880_000,
         memory_bytes=244_880_000,
         note=note,
@@ -164,12 +185,11 @@ MODELS: dict[str, ModelSpec] = {
         _depth_anything(
             "depth-anything-v1-small", "LiheYoung/depth-anything-small-hf", None, "Apache-2.0", "anything, quick"
         ),
-        _midas("midas-dpt-large", "Intel/dpt-large", "main", "Apache-2.0", 1_372_120_000, "anything"),
-        _midas("midas-dpt-hybrid", "Intel/dpt-hybrid-midas", "main", "Apache-2.0", 489_510_000, "anything, quicker"),
+        _midas("midas-dpt-large", "Intel/dpt-large", "Apache-2.0", 1_372_120_000, "anything"),
+        _midas("midas-dpt-hybrid", "Intel/dpt-hybrid-midas", "Apache-2.0", 489_510_000, "anything, quicker"),
         _midas(
             "midas-dpt-swinv2-tiny",
             "Intel/dpt-swinv2-tiny-256",
-            "f7f350e1a10a5ea58671b68ab5f49dc18ec00483",
             "MIT",
             163_720_000,
             "anything, quickest",
@@ -177,7 +197,6 @@ MODELS: dict[str, ModelSpec] = {
         _midas(
             "midas-dpt-beit-large-512",
             "Intel/dpt-beit-large-512",
-            "eac58b32027ba99e7985fddbac2d193ea4823f7d",
             "MIT",
             1_380_000_000,
             "anything, the best of MiDaS",

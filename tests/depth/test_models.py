@@ -16,7 +16,7 @@ from recon3d.depth.models import MODELS, fetch_model, load_model, model_version
 from recon3d.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = MODELS["zoedepth-nk"].revision
 
 
 @pytest.fixture
@@ -41,7 +41,6 @@ def cache(tmp_path, monkeypatch):
 def put_in_cache(cache, source):
     repository = cache / "models--Intel--zoedepth-nyu-kitti"
     (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(COMMIT)
     return shutil.copytree(source, repository / "snapshots" / COMMIT)
 
 
