@@ -153,8 +153,17 @@ def _depth_anything_input(path: Path, config: Any) -> tuple[NetworkInput, int]:
 
 
 def _depth_anything_output(path: Path, config: Any, kind: Kind | None) -> NetworkOutput:
-    """`depth_estimation_type` decides the last layer; without it transformers builds that of a relative network."""
-    said = config.get("depth_estimation_type", "relative")
+    """`depth_estimation_type` decides the last layer; without it transformers builds that of a relative network.
+
+    Early uploads of metric networks have the word misspelt: their `max_depth`, which relative ones don't need, tells.
+    """
+    said = config.get("depth_estimation_type")
+    if said is None and config.get("max_depth") not in (None, 1):
+        raise InputError(
+            f"{path}: got max_depth = {config['max_depth']!r} and no depth_estimation_type, so that transformers would "
+            'build a relative network; add "depth_estimation_type": "metric", or fetch a newer revision of the model'
+        )
+    said = "relative" if said is None else said
     if said not in _KINDS:
         raise InputError(f"{path}: got depth_estimation_type = {said!r}, wanted metric or relative")
     if said == "relative":
@@ -168,9 +177,8 @@ def _dpt_input(path: Path, config: Any) -> tuple[NetworkInput, int]:
     if isinstance(backbone, dict) and not config.get("is_hybrid"):
         side = _square(path, _first(backbone.get("image_size"), config.get("image_size"), 384))
         hierarchical = backbone.get("model_type") == "swinv2"
-        patch = _patch(path, config, 4 if hierarchical else 16)
-        keep = not hierarchical
-        return NetworkInput((side, side), keep_aspect_ratio=keep, multiple=32 if keep else 1), patch
+        filtered: Literal["bilinear", "bicubic"] = "bicubic" if hierarchical else "bilinear"
+        return NetworkInput((side, side), resample=filtered), _patch(path, config, 4 if hierarchical else 16)
     side = _square(path, _first(config.get("image_size"), 384))
     return NetworkInput((side, side), resample="bilinear"), side
 

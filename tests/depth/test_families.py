@@ -92,6 +92,15 @@ def test_a_dpt_folder_without_a_row_must_say_what_it_predicts(copies):
     assert prediction.kind == "metric" and prediction.head.range_m[1] == 10
 
 
+def test_a_network_with_a_backbone_may_keep_the_shape_of_photos(copies):
+    """As MiDaS' own code does for BEiT, and its published folder did at first."""
+    folder = copies("beit")
+    edit(folder / "preprocessor_config.json", keep_aspect_ratio=True)
+    model = load_row(folder, "beit")
+    assert model.bucket(Camera.from_fov(200, 100, 1.0)) == (64, 128)
+    assert depth(model, made_photo(100, 200, seed=1)).std() > 0
+
+
 def test_a_row_and_its_folder_must_agree_on_what_is_predicted(originals):
     with pytest.raises(InputError, match=r"config\.json: got a network that predicts disparity, wanted metric"):
         load_row(originals["relative"], "metric")
@@ -169,6 +178,11 @@ def preprocessor(**changes):
         ("dpt", config(image_size=[64, 64]), r"config\.json: got image_size = \[64, 64\]"),
         ("beit", config(backbone_config={"model_type": "maskformer"}), r"transformers can't build|patch_size"),
         ("metric", config(max_depth=...), r"config\.json: got max_depth = None, wanted the farthest depth"),
+        (
+            "metric",
+            config(depth_estimation_type=..., depth_estimation="metric"),
+            r"no depth_estimation_type.*newer revis",
+        ),
         ("metric", config(max_depth="far"), r"config\.json: got max_depth = 'far'"),
         ("metric", config(depth_estimation_type="some"), r"config\.json: got depth_estimation_type = 'some'"),
         ("metric", config(patch_size=0, backbone_config={}), r"config\.json: got patch_size = 0"),
@@ -209,7 +223,7 @@ def test_without_a_preprocessor_file_the_published_values_hold():
     for family, (said, network_input) in wanted.items():
         assert FAMILIES[family].network_input("config.json", said)[0] == network_input
     beit = {"backbone_config": {"model_type": "beit", "image_size": 512}, "image_size": None, "patch_size": None}
-    assert FAMILIES["dpt"].network_input("config.json", beit) == (NetworkInput((512, 512), True, 32), 16)
+    assert FAMILIES["dpt"].network_input("config.json", beit) == (NetworkInput((512, 512), resample="bilinear"), 16)
 
 
 def test_sizes_are_those_of_the_published_processors():

@@ -97,7 +97,7 @@ def dpt(folder, spec):
             "out_indices": [1, 2, 3, 4],
         }
         config = DPTConfig(backbone_config=backbone, **neck)
-        square = {"side": 64, "keep_aspect_ratio": True, "multiple": 32, "resample": 3}
+        square["multiple"] = 32
     elif "swinv2" in spec.name:
         backbone = {
             "model_type": "swinv2",
@@ -108,6 +108,7 @@ def dpt(folder, spec):
             "window_size": 4,
             "out_features": ["stage1", "stage2", "stage3", "stage4"],
         }
+        square["resample"] = 3
         config = DPTConfig(backbone_config=backbone, **{**neck, "neck_hidden_sizes": [8, 16, 32, 64]})
     elif "hybrid" in spec.name:
         backbone = {
