@@ -9,6 +9,7 @@ ADVICE = {
     "SPARSE_VIDEO": "raise photos.video_frames, or take a shorter or slower video",
     "GUESSED_FOV": "give the camera with --camera FILE, or use photos with EXIF; sizes depend on it",
     "LOW_PARALLAX": "move sideways between photos, not only turn",
+    "DUPLICATES": "leave one of each out: a copy adds nothing; photos a step apart would",
     "UNREGISTERED": "take more photos between these and their neighbours, with at least 60 % overlap",
     "NO_POSE": "add their poses to the file, or leave these photos out",
     "FEW_TIES": "more overlap between photos, or more texture, makes ties",

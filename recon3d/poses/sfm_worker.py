@@ -16,6 +16,7 @@ from recon3d.errors import StageError
 from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
 from recon3d.poses.pairs import chosen_pairs
+from recon3d.poses.photo_set import why_none
 from recon3d.poses.principal_point import with_principal_points
 from recon3d.progress import Report
 
@@ -64,7 +65,7 @@ def run(job: dict[str, Any], report: Report) -> None:
             _save(other, job, scratch)
             model = other
     if model is None:
-        raise StageError(_why_nothing(database, count))
+        raise StageError(why_none(database, count))
 
 
 def _end_with_parent() -> None:
@@ -291,25 +292,6 @@ def _save(model: pycolmap.Reconstruction, job: dict[str, Any], scratch: Path) ->
     if target.exists():
         target.rename(scratch / "model-before")
     written.rename(target)
-
-
-def _why_nothing(path: Path, count: int) -> str:
-    with pycolmap.Database.open(path) as database:
-        features = [database.num_keypoints_for_image(i + 1) for i in range(count)]
-        _, inliers = database.read_two_view_geometry_num_inliers()
-        matched = database.num_matched_image_pairs()
-    agree = np.count_nonzero(inliers)
-    if agree:
-        return (
-            f"structure from motion: none of {count} photos could be placed, although {agree} of {matched} pairs of "
-            "photos match: they stand too near to each other, or are the same photo; take one a step aside, or "
-            "reconstruct a single photo: recon3d run PHOTO"
-        )
-    return (
-        f"structure from motion: none of {count} photos could be placed: median of {np.median(features):.0f} features "
-        f"a photo, 0 of {matched} pairs of photos agree on a geometry; take sharp photos of "
-        "textured things, with 60 % overlap, moving sideways between them, or give the poses with --poses FILE"
-    )
 
 
 if __name__ == "__main__":

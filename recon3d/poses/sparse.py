@@ -12,10 +12,7 @@ from recon3d.errors import StageError
 from recon3d.formats.colmap_camera import CENTRE, calibration_from_colmap
 from recon3d.geometry import SE3, Calibration
 from recon3d.geometry.arrays import Array, checked
-from recon3d.poses.sfm import DATABASE, MODEL_FILES, RECORD
-
-FEW_FEATURES = 200
-"""A photo with fewer features can hardly be placed."""
+from recon3d.poses.sfm import MODEL_FILES, RECORD
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,42 +119,3 @@ def drawn(calibration: Calibration, points_cam: Array) -> Array:
         pixels, _ = cv2.projectPoints(points_cam[:, None], zero, zero, K, coefficients)
     found: Array = pixels[:, 0]
     return found
-
-
-def why_unregistered(folder: Path, names: list[str]) -> dict[str, str]:
-    """For each of the photos that are not in the model, the likely reason in plain words.
-
-    Args:
-        folder: of the model, with its database.
-        names: photos to explain; those that are in the model are left out of the answer.
-    """
-    placed = set(read_sparse(folder).world_from_cam)
-    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    id_of = {Path(image["name"]).stem: i + 1 for i, image in enumerate(record["images"])}
-    name_of = {number: name for name, number in id_of.items()}
-    reasons = {}
-    with pycolmap.Database.open(folder / DATABASE) as database:
-        features = {name: database.num_keypoints_for_image(id_of[name]) for name in names if name in id_of}
-        pair_ids, inliers = database.read_two_view_geometry_num_inliers()
-    best = dict.fromkeys(names, (0, ""))
-    for pair_id, count in zip(pair_ids, inliers, strict=True):
-        a, b = (name_of[i] for i in pycolmap.pair_id_to_image_pair(pair_id))
-        for name, other in ((a, b), (b, a)):
-            if name in best and other in placed:
-                best[name] = max(best[name], (count, other))
-    for name in names:
-        matches, other = best[name]
-        if name in placed:
-            continue
-        if name not in features:
-            reasons[name] = "was not among the photos of this reconstruction"
-        elif features[name] < FEW_FEATURES:
-            reasons[name] = f"only {features[name]} features: blurred or textureless"
-        elif not matches:
-            reasons[name] = f"{features[name]} features, but none agree with a photo that was placed: no overlap"
-        else:
-            reasons[name] = (
-                f"{features[name]} features, at most {matches} in agreement with a photo that was placed ({other}): "
-                "too little overlap or too little sideways motion"
-            )
-    return reasons

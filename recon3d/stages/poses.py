@@ -15,8 +15,9 @@ from recon3d.geometry import SE3, Calibration
 from recon3d.photos.undistort import undistort
 from recon3d.photos.working import load_working, save_image
 from recon3d.poses.pairs import pairs_by_pose
-from recon3d.poses.sfm import reconstruct
-from recon3d.poses.sparse import read_sparse, why_unregistered
+from recon3d.poses.photo_set import same_views, why_left_out
+from recon3d.poses.sfm import DATABASE, reconstruct
+from recon3d.poses.sparse import read_sparse
 from recon3d.progress import each
 from recon3d.scene import Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
@@ -75,7 +76,8 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
         sparse = read_sparse(sparse_folder)
         world_from_cam = {name: sparse.world_from_cam[name] for name in photos if name in sparse.world_from_cam}
         calibrations, source = calibrations | sparse.calibrations, "structure from motion"
-        lost = why_unregistered(sparse_folder, [name for name in photos if name not in world_from_cam])
+        lost = why_left_out(sparse_folder / DATABASE, photos, world_from_cam)
+        signals += _copies(same_views(sparse_folder / DATABASE, list(photos)))
     if lost:
         text = "; ".join(f"{name}: {reason}" for name, reason in lost.items())
         code = "NO_POSE" if given.world_from_cam else "UNREGISTERED"
@@ -103,6 +105,14 @@ def lenses(scene: Scene) -> dict[str, Calibration]:
 def _groups(scene: Scene) -> dict[str, str]:
     """Make, model and focal length of each photo's camera, as `init` found them; "" where it didn't."""
     return {name: str(data.get("group", "")) for name, data in read_json(scene.file("calibration.json")).items()}
+
+
+def _copies(groups: list[tuple[str, ...]]) -> list[Signal]:
+    if not groups:
+        return []
+    shown = "; ".join(" = ".join(group) for group in groups[:5]) + ("; …" if len(groups) > 5 else "")
+    names = tuple(name for group in groups for name in group)
+    return [Signal("DUPLICATES", f"{len(names)} photos show no more than {len(groups)} views: {shown}", names)]
 
 
 def _given(scene: Scene, file: Path | None, names: list[str]) -> GivenPoses:

@@ -19,8 +19,9 @@ from recon3d.errors import InputError, StageError
 from recon3d.geometry import Calibration, Camera
 from recon3d.metrics.trajectory import centre_rmse_m
 from recon3d.poses import sfm
+from recon3d.poses.photo_set import why_left_out
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, reconstruct
-from recon3d.poses.sparse import read_sparse, why_unregistered
+from recon3d.poses.sparse import read_sparse
 from recon3d.settings import PosesSettings
 
 SETTINGS = PosesSettings(features=800)
@@ -134,9 +135,9 @@ def test_known_cameras_are_kept_and_guessed_ones_are_found_beside_them(room: Any
 
 def test_a_stray_photo_is_named_with_the_reason(mixed: Any) -> None:
     folder, _, photos = mixed
-    reasons = why_unregistered(folder, [*photos, "nobody"])
-    assert set(reasons) == {"grey", "other", "nobody"}
-    assert reasons["grey"] == "only 0 features: blurred or textureless"
+    reasons = why_left_out(folder / DATABASE, photos, read_sparse(folder).names)
+    assert set(reasons) == {"grey", "other"}
+    assert reasons["grey"] == "only 0 features: textureless"
     assert "overlap" in reasons["other"]
 
 
