@@ -88,8 +88,8 @@ class DepthSettings:
 class ScaleSettings:
     """Per-view depth scale against structure from motion, then the metric scale."""
 
-    min_views: int = 3
-    """A track must be seen by this many photos to tie depth."""
+    min_views: int = 2
+    """A track must be seen by this many photos to tie depth; the angle between its rays says what it is worth."""
     max_reprojection_px: float = 2.0
     """Largest reprojection error of a tie [px]."""
     min_angle_deg: float = 1.5
@@ -98,6 +98,8 @@ class ScaleSettings:
     """Views with fewer inlier ties inherit their scale from the other views."""
     field: bool = True
     """Let a view's scale vary smoothly over the photo where that foretells held-out ties better."""
+    joint: bool = True
+    """Fit the scales of all views together, by the surfaces that they share, where that foretells ties better."""
     factor: float | None = None
     """Metres per unit of the estimated or given poses, instead of what depth says."""
     level: bool = True
@@ -114,6 +116,8 @@ class RefineSettings:
     """Move each network's depth to where the other photos show the same; a sensor's is left as it is."""
     matches: int = 8
     """Other photos that each photo is matched with."""
+    consistency: bool = True
+    """Drop depths that other views contradict, or that nothing confirms and that are not sure by themselves."""
 
     edge_jump: float = 0.04
     """Relative depth jump between neighbouring pixels that makes an edge."""

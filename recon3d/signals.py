@@ -14,6 +14,7 @@ ADVICE = {
     "NO_POSE": "add their poses to the file, or leave these photos out",
     "FEW_TIES": "more overlap between photos, or more texture, makes ties",
     "SCALE_SPREAD": "the depth model disagrees with itself across views; try another model",
+    "OUTLIER_VIEW": "look at these photos: blur, mirrors or a wrong pose; leave them out if nothing helps",
     "UNKNOWN_SCALE": "give metric poses or --set scale.factor=METRES_PER_UNIT",
     "OUT_OF_RANGE": "see depth.max_depth_m; a network knows no depth beyond its training: recon3d models has others",
     "ROUTER_UNSURE": "say which it is: --model zoedepth-n for rooms, zoedepth-k for streets",

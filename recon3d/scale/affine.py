@@ -27,8 +27,8 @@ class Affine:
 
     scale: float
     shift: float
-    relative_sigma: float
-    inliers: int
+    relative_sigma: float = 0.0
+    inliers: int = 0
 
     def depth(self, disparity: Array) -> Array:
         """(H, W) float32: depth in the unit of z; 0 where there is no disparity, and at or beyond infinity."""

@@ -8,21 +8,29 @@ from typing import Any
 import numpy as np
 
 from recon3d.depth.sigma import NETWORK_RELATIVE, default_sigma
+from recon3d.errors import InputError, StageError
 from recon3d.files import load_array, read_json, write_json
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.progress import each
-from recon3d.scale.field import field_factor, fit_field
+from recon3d.refine.consistency import neighbours_of
+from recon3d.scale.affine import Affine, fit_affine
+from recon3d.scale.field import field_factor
+from recon3d.scale.joint import Evidence, contradicted, evidence, fit_jointly
 from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
-from recon3d.scale.per_view import ViewScale, fit_view, inherit
+from recon3d.scale.per_view import ViewScale, fit_view, inherit, log_ratios
+from recon3d.scale.sketch import sketch
 from recon3d.scale.ties import Ties, ray_angles, ties_of
 from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
+from recon3d.settings import ScaleSettings
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 2
+VERSION = 3
+PARTNERS = 6
+"""Other views that each view is compared with."""
 SPREAD_LIMIT = 0.15
 """Spread of the per-view scales (1.4826 MAD of the logarithm) beyond which SCALE_SPREAD is raised."""
 
@@ -39,12 +47,22 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     sparse_poses, given, metric_poses = poses_from_json(stored), bool(stored["given"]), bool(stored["metric"])
     sparse = read_sparse(scene.file("sparse")) if (scene.file("sparse") / "points3D.bin").exists() else None
     ties = ties_of(sparse, cameras, settings) if sparse else {}
-    fits = {}
+    lines = _lines(scene, ties, job) if is_relative(scene) else {}
+    fits, gathered = {}, {}
     for name in each(list(cameras), "scale", job.report):
-        fits[name] = _fit(ties.get(name, Ties.none()), load_array(scene.depth_path(name)), job, trusted)
-    views = inherit(fits, list(cameras))
-    tied = {name: view for name, view in views.items() if not view.inherited}
+        mine, depth = ties.get(name, Ties.none()), _predicted(scene, name, lines.get(name))
+        fits[name] = fit_view(mine, depth, settings)
+        if not trusted:
+            gathered[name] = evidence(mine, depth, sketch(depth, cameras[name]), sparse_poses[name], fits[name])
+    views, outliers = _together(inherit(fits, list(cameras)), gathered, cameras, settings)
+    without = tuple(name for name in lines if lines[name] is None)
+    tied = {name: view for name, view in views.items() if not view.inherited and name not in (*outliers, *without)}
     metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor)
+    if lines and metric.source == "depth median":
+        raise InputError(
+            f"{scene.facts('depth')['model']}: gives relative depth, and nothing says how large the world is; add "
+            "--metric-from MODEL, metric poses (--poses FILE) or --set scale.factor=METRES_PER_UNIT"
+        )
     if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
         metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
     if not tied:  # nothing says otherwise: depth keeps its own metres
@@ -55,38 +73,110 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     if settings.level and not given:
         points = sparse.points * metric.factor if sparse else _points(scene, cameras, world_from_cam)
         levelled_from_world = level(world_from_cam, points)
-    write_json(scene.file("scales.json"), _as_json(views, metric, levelled_from_world, trusted))
+    entries = {name: _entry(view, metric, trusted) for name, view in views.items()}
+    for name, line in lines.items():
+        entries[name]["line"] = [line.scale, line.shift] if line else None
+    for name in (*outliers, *without):
+        entries[name]["factor"] = 0.0
+    write_json(scene.file("scales.json"), _as_json(entries, metric, levelled_from_world))
     poses = {name: levelled_from_world @ pose for name, pose in world_from_cam.items()}
     write_json(scene.file("poses.json"), poses_as_json(poses))
-    return _told(views, tied, metric, sparse, job, trusted)
+    told, facts, signals = _told(views, tied, metric, sparse, job, trusted)
+    return told, facts, [*signals, *_left_out(outliers, without, settings)]
 
 
-def _fit(ties: Ties, depth: Array, job: Job, trusted: bool) -> ViewScale:
-    """One view's scale, with a smooth field on top where that wins on held-out ties."""
-    view = fit_view(ties, depth, job.settings.scale)
-    if view.inherited or trusted or not job.settings.scale.field:
-        return view
-    field, sigma = fit_field(ties, depth, view)
-    return dataclasses.replace(view, field=field, relative_sigma=sigma)
+def is_relative(scene: Scene) -> bool:
+    """Whether the depth stage left disparity, which this stage makes depth."""
+    return bool(scene.facts("depth").get("kind") == "disparity")
 
 
-def _as_json(views: Mapping[str, ViewScale], metric: MetricScale, levelled: SE3, trusted: bool) -> dict[str, object]:
+def _lines(scene: Scene, ties: Mapping[str, Ties], job: Job) -> dict[str, Affine | None]:
+    """What makes each photo's disparity depth in the unit of the poses; None where its ties are too few to say.
+
+    Raises:
+        InputError: no photo has enough ties.
+    """
+    settings = job.settings.scale
+    lines: dict[str, Affine | None] = {}
+    for name in each(scene.names(), "disparity", job.report):
+        disparity = load_array(scene.disparity_path(name))
+        ratio, weight, uv = log_ratios(ties.get(name, Ties.none()), disparity)
+        here = disparity[uv[:, 1], uv[:, 0]].astype(np.float64)
+        try:
+            line = fit_affine(here, 1 / (here * np.exp(ratio)), weight)
+        except StageError:
+            lines[name] = None
+        else:
+            lines[name] = line if line.inliers >= max(2, settings.min_ties) else None
+    if not any(lines.values()):
+        raise InputError(
+            f"{scene.facts('depth')['model']}: gives relative depth, and none of {len(lines)} photos has "
+            f"{settings.min_ties} ties to known points, which would make it depth; add --metric-from MODEL, or choose "
+            "a metric model: recon3d models"
+        )
+    return lines
+
+
+def _predicted(scene: Scene, name: str, line: Affine | None) -> Array:
+    """(H, W) float32: depth as predicted; of a relative model in the unit of its line, nothing where it has none."""
+    if not is_relative(scene):
+        return load_array(scene.depth_path(name))
+    disparity = load_array(scene.disparity_path(name))
+    return line.depth(disparity) if line else np.zeros_like(disparity)
+
+
+def _together(
+    views: Mapping[str, ViewScale],
+    gathered: Mapping[str, Evidence],
+    cameras: Mapping[str, Camera],
+    settings: ScaleSettings,
+) -> tuple[dict[str, ViewScale], tuple[str, ...]]:
+    """The scales of all views fitted together, and the views that the others contradict."""
+    tied = any(not view.inherited for view in views.values())
+    if not (gathered and tied and (settings.field or settings.joint)):
+        return dict(views), ()
+    known = {name: dataclasses.replace(one, scale=views[name]) for name, one in gathered.items()}
+    pairs: list[tuple[str, str]] = []
+    if settings.joint:
+        poses = {name: one.world_from_cam for name, one in known.items()}
+        depths = {name: one.typical_depth for name, one in known.items()}
+        partners = neighbours_of(poses, cameras, depths, PARTNERS)
+        pairs = [(name, other) for name, others in partners.items() for other in others]
+    found = fit_jointly(known, pairs, field=settings.field)
+    return found, contradicted(known, found, pairs)
+
+
+def _entry(view: ViewScale, metric: MetricScale, trusted: bool) -> dict[str, Any]:
+    """A view's line of scales.json."""
+    return {
+        "factor": 1.0 if trusted else math.exp(view.log_scale) * metric.factor,
+        "measured": math.exp(view.log_scale) * metric.factor,
+        "field": list(view.field),
+        "relative_sigma": view.relative_sigma,
+        "ties": view.ties,
+        "inherited": view.inherited,
+    }
+
+
+def _as_json(entries: Mapping[str, Any], metric: MetricScale, levelled: SE3) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "metric": {"factor": metric.factor, "relative_sigma": metric.relative_sigma, "source": metric.source},
         "levelled_from_world": levelled.matrix.tolist(),
-        "views": {
-            name: {
-                "factor": 1.0 if trusted else math.exp(view.log_scale) * metric.factor,
-                "measured": math.exp(view.log_scale) * metric.factor,
-                "field": list(view.field),
-                "relative_sigma": view.relative_sigma,
-                "ties": view.ties,
-                "inherited": view.inherited,
-            }
-            for name, view in views.items()
-        },
+        "views": dict(entries),
     }
+
+
+def _left_out(outliers: tuple[str, ...], without: tuple[str, ...], settings: ScaleSettings) -> list[Signal]:
+    """The signals of views whose depth is not used."""
+    signals = []
+    if outliers:
+        text = f"the depth of {len(outliers)} photos is left out: other photos of the same things contradict it"
+        signals.append(Signal("OUTLIER_VIEW", f"{text}: {', '.join(outliers)}", outliers))
+    if without:
+        text = f"{len(without)} photos are left without depth: fewer than {settings.min_ties} ties fit their disparity"
+        signals.append(Signal("FEW_TIES", f"{text}: {', '.join(without)}", without))
+    return signals
 
 
 def _told(
@@ -142,14 +232,15 @@ def _points(scene: Scene, cameras: Mapping[str, Camera], world_from_cam: Mapping
 
 
 def aligned_depth(scene: Scene, name: str, view: Mapping[str, Any]) -> Array:
-    """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it.
+    """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it; 0 all over for a view left out.
 
     Args:
         scene: with `scale` done.
         name: of the photo.
         view: its entry in `view_scales`.
     """
-    depth = load_array(scene.depth_path(name))
+    line = view.get("line")
+    depth = _predicted(scene, name, Affine(*line) if line else None)
     return (depth * field_factor(depth, tuple(view["field"])) * np.float32(view["factor"])).astype(np.float32)
 
 
@@ -172,6 +263,9 @@ def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, An
 
 
 def view_scales(scene: Scene) -> dict[str, dict[str, Any]]:
-    """What was fitted to each view: factor [metres per metre predicted], field, relative_sigma, ties."""
+    """What was fitted to each view: factor [metres per metre predicted, 0 = left out], field, relative_sigma, ties.
+
+    A relative model's views also have a "line": scale and shift that make their disparity inverse depth.
+    """
     views: dict[str, dict[str, Any]] = read_json(scene.file("scales.json"))["views"]
     return views

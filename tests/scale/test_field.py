@@ -1,64 +1,40 @@
 import numpy as np
 import pytest
 
-from recon3d.scale.field import LIMIT, field_factor, fit_field
-from recon3d.scale.per_view import ViewScale, fit_view
-from recon3d.scale.ties import Ties
-from recon3d.settings import ScaleSettings
-
-HEIGHT, WIDTH = 90, 120
+from recon3d.scale.field import LIMIT, TERMS, field_factor, field_terms, middle_of
 
 
-def made_up(correction, *, noise=0.02, count=400, seed=0):
-    """A view whose depth is off by exp(-correction(x, y)), and ties with noise at random pixels."""
-    rng = np.random.default_rng(seed)
-    v, u = np.indices((HEIGHT, WIDTH))
-    x, y = (2 * u + 1) / WIDTH - 1, (2 * v + 1) / HEIGHT - 1
-    true = 2.0 + 0.5 * x + 0.3 * y
-    depth = (true * np.exp(-correction(x, y))).astype(np.float32)
-    columns, rows = rng.integers(1, WIDTH - 1, count), rng.integers(1, HEIGHT - 1, count)
-    z = true[rows, columns] * np.exp(rng.normal(0, noise, count))
-    outlier = rng.random(count) < 0.05
-    z[outlier] *= rng.uniform(0.3, 3, outlier.sum())
-    return true, depth, Ties(np.stack([columns, rows], axis=1).astype(float), z, np.ones(count))
-
-
-def aligned(depth, ties):
-    view = fit_view(ties, depth, ScaleSettings())
-    field, sigma = fit_field(ties, depth, view)
-    return depth * field_factor(depth, field) * np.exp(view.log_scale), field, sigma
-
-
-def test_a_smooth_error_of_the_scale_is_taken_out():
-    true, depth, ties = made_up(lambda x, y: 0.15 * x - 0.1 * y + 0.1 * x * x + 0.05)
-    found, field, sigma = aligned(depth, ties)
-    assert field
-    one_scale = depth * np.exp(fit_view(ties, depth, ScaleSettings()).log_scale)
-    assert np.mean(np.abs(found / true - 1)) < 0.01
-    assert np.mean(np.abs(one_scale / true - 1)) > 0.05  # what it would have been without
-    assert sigma == pytest.approx(0.02, rel=0.4)  # the noise of the ties is what is left
-
-
-def test_a_view_that_needs_no_field_gets_none():
-    for seed in range(5):
-        _, depth, ties = made_up(lambda x, y: 0.1 + 0 * x, noise=0.05, seed=seed)
-        assert aligned(depth, ties)[1] == ()
-
-
-def test_few_ties_make_no_field():
-    _, depth, ties = made_up(lambda x, y: 0.3 * x, count=45)
-    assert aligned(depth, ties)[1] == ()
-
-
-def test_ties_on_one_side_don_t_run_away_on_the_other():
-    _, depth, ties = made_up(lambda x, y: 0.2 * x * x)
-    left = ties.uv[:, 0] < WIDTH / 4
-    some = Ties(ties.uv[left], ties.z[left], ties.weight[left])
-    view = ViewScale(0.0, 0.1, len(some.z), inherited=False)
-    field, _ = fit_field(some, depth, view)
-    factor = field_factor(depth, field)
-    assert np.exp(-LIMIT) <= factor.min() and factor.max() <= np.exp(LIMIT)
+def depth_of(height=6, width=8):
+    return np.random.default_rng(0).uniform(1, 4, (height, width)).astype(np.float32)
 
 
 def test_no_field_changes_nothing():
     assert (field_factor(np.ones((3, 4), np.float32), ()) == 1).all()
+
+
+def test_the_terms_at_a_pixel_are_those_of_the_whole_field():
+    depth, field = depth_of(), (0.05, 0.1, -0.1, 0.02, 0.03, -0.02, 0.1)
+    uv = np.array([[0, 0], [7, 5], [3, 2]])
+    far = np.log(depth[uv[:, 1], uv[:, 0]]) - middle_of(depth)
+    found = np.exp(field_terms(uv, 8, 6, far) @ field)
+    assert field_factor(depth, field)[uv[:, 1], uv[:, 0]] == pytest.approx(found, rel=1e-5)
+
+
+def test_the_corners_of_every_photo_have_the_same_terms():
+    small = field_terms(np.array([[-0.5, -0.5], [7.5, 5.5]]), 8, 6, np.zeros(2))
+    assert small[0].tolist() == [1, -1, -1, 1, 1, 1, 0]
+    assert small[1].tolist() == [1, 1, 1, 1, 1, 1, 0]
+    assert small.shape == (2, TERMS)
+
+
+def test_a_field_never_runs_away():
+    factor = field_factor(depth_of(), (0.0, 5.0, 0.0, 0.0, 0.0, 0.0, -3.0))
+    assert np.exp(-LIMIT) * 0.999 <= factor.min() and factor.max() <= np.exp(LIMIT) * 1.001
+
+
+def test_holes_are_no_matter():
+    depth = depth_of()
+    depth[2:4] = 0
+    assert np.isfinite(field_factor(depth, (0.1,) * TERMS)).all()
+    assert middle_of(depth) == pytest.approx(np.log(np.median(depth[depth > 0])))
+    assert middle_of(np.zeros((2, 2), np.float32)) == 0

@@ -71,9 +71,9 @@ def test_narrow_far_points_do_not_tie() -> None:
     assert len(ties_of(seen_by_all([[0.3, 26, 0]]), CAMERAS, ScaleSettings(min_angle_deg=1.0))["a"].z) == 1
 
 
-def test_two_views_do_not_tie_unless_asked() -> None:
+def test_as_many_views_make_a_tie_as_are_asked_for() -> None:
     pair = without(seen_by_all([[0.3, 0, 0]]), np.array([0, 2]))
-    assert len(ties_of(pair, CAMERAS, ScaleSettings())["a"].z) == 0
+    assert len(ties_of(pair, CAMERAS, ScaleSettings(min_views=3))["a"].z) == 0
     loose = ties_of(pair, CAMERAS, ScaleSettings(min_views=2))
     assert [len(ties.z) for ties in loose.values()] == [1, 0, 1]
 
