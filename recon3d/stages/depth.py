@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from recon3d.depth.device import pick_device
 from recon3d.depth.focal import applies, focal_factor, scaled
 from recon3d.depth.metric_from import MetricFrom
 from recon3d.depth.model import DepthModel, DepthPrediction
-from recon3d.depth.models import load_model
+from recon3d.depth.models import MODELS, Precision, licence_notice, load_model
 from recon3d.depth.recorded import fitted
 from recon3d.errors import InputError, StageError
 from recon3d.files import load_array, read_json, save_array, write_json
@@ -30,7 +31,7 @@ from recon3d.stages.poses import lenses
 
 VERSION = 2
 THREADS = min(8, os.cpu_count() or 1)
-"""Threads that decode photos and write depth while the network is busy."""
+"""Threads that decode photos and write depth while the network is busy; one where it computes on the CPU itself."""
 AHEAD_BYTES = 256 * 2**20
 """Decoded photos that wait for the network take about this much memory at most [bytes]."""
 AHEAD_MAX = 64
@@ -54,7 +55,7 @@ def depth(scene: Scene, job: Job) -> Outcome:
 def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
     cameras = scene.cameras()
     todo = {name: camera for name, camera in cameras.items() if _stored(scene, name) is None}
-    signals: list[Signal] = []
+    signals = _licences(job)
     made = _make(scene, todo, job, signals) if todo else {}
     paths = {name: path for name in cameras if (path := _stored(scene, name)) is not None}
     kinds = {path.parent.name for path in paths.values()}
@@ -113,18 +114,25 @@ def _make(scene: Scene, cameras: Mapping[str, Camera], job: Job, signals: list[S
     """
     largest = max(3 * camera.width * camera.height for camera in cameras.values())
     most = max(2, min(AHEAD_MAX, AHEAD_BYTES // largest))
-    write = _writer(scene, cameras, job)
-    with ThreadPoolExecutor(THREADS) as pool:
+    write, device = _writer(scene, cameras, job), pick_device(job.device)
+    threads = 1 if device == "cpu" and not reads_maps(job) else THREADS
+    with ThreadPoolExecutor(threads) as pool:
         if reads_maps(job):
             spoken = ahead(pool, _map_reader(scene, cameras, job), cameras, most)
         else:
-            spoken = _predicted(scene, cameras, job, pool, most, signals)
+            spoken = _predicted(scene, cameras, job, device, pool, most, signals)
         counted = each(spoken, "depth", job.report, total=len(cameras))
-        return dict(ahead(pool, write, counted, most=2 * THREADS))
+        return dict(ahead(pool, write, counted, most=2 * threads))
 
 
 def _predicted(
-    scene: Scene, cameras: Mapping[str, Camera], job: Job, pool: Executor, most: int, signals: list[Signal]
+    scene: Scene,
+    cameras: Mapping[str, Camera],
+    job: Job,
+    device: str,
+    pool: Executor,
+    most: int,
+    signals: list[Signal],
 ) -> Iterator[Spoken]:
     """Depth from a network, or from whatever was handed in."""
 
@@ -136,7 +144,6 @@ def _predicted(
         text = f"{device} had too little memory for {tried} photos at a time; went on with {batch}"
         signals.append(Signal("SMALLER_BATCH", text))
 
-    device = pick_device(job.device)
     photos = ahead(pool, read, cameras, most)
     return predictions(_model(job, device), photos, batch=job.settings.depth.batch, device=device, smaller=smaller)
 
@@ -144,14 +151,25 @@ def _predicted(
 def _model(job: Job, device: str) -> DepthModel:
     """The model on its device, with the one that gives it metres where there is one."""
     settings = job.settings.depth
+    precision = cast(Precision, settings.precision)
+    if settings.precision == "auto":
+        precision = "float16" if device.startswith("cuda") else "float32"
 
     def load(name: str) -> DepthModel:
-        return load_model(name, device=device, flip=settings.flip)
+        return load_model(name, device=device, flip=settings.flip, precision=precision)
 
     model = job.model or load(settings.model)
     if settings.metric_from and not isinstance(model, AbsentModel):
         return MetricFrom(model, load(settings.metric_from))
     return model
+
+
+def _licences(job: Job) -> list[Signal]:
+    """What is to be known of the licences of the networks that give depth."""
+    settings = job.settings.depth
+    names = [] if reads_maps(job) else [None if job.model else settings.model, settings.metric_from]
+    notices = [licence_notice(MODELS[name]) for name in names if name in MODELS]
+    return [Signal("LICENCE", notice) for notice in notices if notice]
 
 
 def _map_reader(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callable[[str], Spoken]:

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from recon3d.depth.device import pick_device
 from recon3d.depth.focal import CHOICES
 from recon3d.depth.metric_from import joined_name, joined_version
 from recon3d.depth.model import DepthPrediction
-from recon3d.depth.models import MODELS, model_version
+from recon3d.depth.models import MODELS, Precision, model_version
 from recon3d.errors import InputError
 from recon3d.files import digest, read_json
 from recon3d.formats.depth_map import find_depth_maps
@@ -20,7 +21,7 @@ from recon3d.scene import Scene
 from recon3d.settings import DepthSettings
 from recon3d.stages.job import Job, section_of
 
-PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+PRECISIONS = ("auto", *get_args(Precision))
 
 
 def is_trusted(job: Job) -> bool:

@@ -15,6 +15,7 @@ from synthetic import room_frames, write_capture, write_photos
 
 import recon3d
 from recon3d.depth.model import DepthPrediction, FunctionModel, Head
+from recon3d.depth.models import MODELS
 from recon3d.errors import InputError, StageError
 from recon3d.files import load_array
 from recon3d.scene import Scene
@@ -302,6 +303,41 @@ def test_single_pixels_that_are_nan_are_dropped_in_silence(scene, truth):
     assert (load_array(scene.depth_path(names_of(scene, 0)[0]))[:6] == 0).all()
 
 
+def named(monkeypatch, truth):
+    """Any name is a model of exact depth; gives back what it was loaded with."""
+    how = []
+
+    def load(name, **arguments):
+        how.append(arguments)
+        return FunctionModel(lambda image, camera: truth[image.tobytes()], name, "1")
+
+    monkeypatch.setattr("recon3d.stages.depth.load_model", load)
+    monkeypatch.setattr("recon3d.stages.depth_source.model_version", lambda name: "1")
+    return how
+
+
+@pytest.mark.parametrize(
+    ("setting", "device", "precision"),
+    [("auto", "cpu", "float32"), ("auto", "mps", "float32"), ("auto", "cuda:1", "float16"), ("bfloat16", "cpu", None)],
+)
+def test_networks_compute_in_half_precision_where_that_is_quicker(
+    scene, truth, monkeypatch, setting, device, precision
+):
+    how = named(monkeypatch, truth)
+    monkeypatch.setattr("recon3d.stages.depth.pick_device", lambda wanted: device)
+    depth(scene, job(None, f"depth.precision={setting}"))
+    assert how == [{"device": device, "flip": True, "precision": precision or setting}]
+
+
+def test_a_licence_that_forbids_uses_is_told(scene, truth, monkeypatch):
+    named(monkeypatch, truth)
+    barred = next(spec for spec in MODELS.values() if not spec.commercial and spec.kind == "metric")
+    outcome = depth(scene, job(None, f"depth.model={barred.name}"))
+    assert [signal.code for signal in outcome.signals] == ["LICENCE"]
+    assert barred.name in outcome.signals[0].message and barred.licence in outcome.signals[0].message
+    assert not depth(scene, job(None, "depth.model=zoedepth-nk")).signals
+
+
 # Relative models
 
 
@@ -410,9 +446,10 @@ def test_settings_that_can_t_be_are_refused_before_any_work(frames, tmp_path, as
 def test_a_relative_model_without_metres_is_refused_before_structure_from_motion(
     frames, tmp_path, monkeypatch, count, words
 ):
-    monkeypatch.setattr("recon3d.stages.depth_source.kind_of", lambda name: "disparity")
+    monkeypatch.setattr("recon3d.stages.depth_source.model_version", lambda name: "1")
     photos = write_photos(tmp_path / "photos", frames[:count])
-    settings = Settings().with_assignments(["depth.model=demo"])
+    name = next(spec.name for spec in MODELS.values() if spec.kind == "disparity")
+    settings = Settings().with_assignments([f"depth.model={name}"])
     with pytest.raises(InputError, match=words):
         recon3d.run(photos, tmp_path / "scene", settings=settings)
     scene = Scene.open(tmp_path / "scene")
