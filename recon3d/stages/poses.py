@@ -5,17 +5,20 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from recon3d.files import digest, read_json, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
 from recon3d.formats.pose_file import GivenPoses, read_poses
+from recon3d.formats.untrusted import naming
 from recon3d.geometry import SE3, Calibration
 from recon3d.photos.undistort import undistort
 from recon3d.photos.working import load_working, save_image
 from recon3d.poses.pairs import pairs_by_pose
 from recon3d.poses.photo_set import same_views, why_left_out
+from recon3d.poses.pose_check import CONVENTIONS, MISFIT_SHARE, Convention, PoseFit, checked_poses, read_matches
 from recon3d.poses.sfm import DATABASE, reconstruct
 from recon3d.poses.sparse import read_sparse
 from recon3d.progress import each
@@ -23,7 +26,9 @@ from recon3d.scene import Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 2
+VERSION = 3
+ALONG = 2
+"""Photos before and after that each photo is matched with in capture order, where poses are given."""
 
 
 def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
@@ -63,10 +68,17 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     sparse_folder.mkdir(exist_ok=True)
     given = _given(scene, file, list(photos))
     signals: list[Signal] = []
+    facts: dict[str, Any] = {}
     if given.world_from_cam:
         world_from_cam, source = dict(given.world_from_cam), f"given, {given.source}"
         count = job.settings.scale.trusted_photos if trusted_depth else len(world_from_cam)
-        _triangulate(sparse_folder, photos, calibrations, world_from_cam, count, job)
+        if _triangulate(sparse_folder, photos, calibrations, world_from_cam, count, job):
+            matches = read_matches(sparse_folder, calibrations)
+            with naming(file or f"the poses recorded with the photos ({given.source})"):
+                fit = checked_poses(matches, world_from_cam, CONVENTIONS.get(given.source, Convention()))
+            signals += _misfit(fit)
+            facts |= {"pose_fit": round(fit.share, 3)} if fit.pairs else {}
+        signals += _unused(given)
         lost = {name: "no given pose" for name in photos if name not in world_from_cam}
     elif len(photos) == 1:
         world_from_cam, source, lost = {next(iter(photos)): SE3.identity()}, "one photo", {}
@@ -92,7 +104,7 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
         for name in each(list(world_from_cam), "undistort", job.report)
     }
     write_json(scene.file("cameras.json"), cameras)
-    facts = {"registered": len(cameras), "photos": len(photos), "source": source}
+    facts |= {"registered": len(cameras), "photos": len(photos), "source": source}
     return f"{len(cameras)} of {len(photos)} photos have a pose ({source})", facts, signals
 
 
@@ -132,20 +144,42 @@ def _triangulate(
     given: Mapping[str, SE3],
     count: int,
     job: Job,
-) -> None:
-    """Matches photos with known poses, to make ties for the scale."""
+) -> bool:
+    """Matches photos with known poses, to make ties for the scale; says whether there were any to match.
+
+    Neighbours in capture order are matched too: wrong poses don't tell which photos see the same.
+    """
     chosen = {name: given[name] for name in _runs(list(given), count)}
     if len(chosen) < 2:
-        return
+        return False
+    names = list(chosen)
+    along = [pair for step in range(1, ALONG + 1) for pair in zip(names, names[step:], strict=False)]
     reconstruct(
         {name: photos[name] for name in chosen},
         {name: calibrations[name] for name in chosen},
         folder,
         job.settings.poses,
         given=chosen,
-        pairs=pairs_by_pose(chosen),
+        pairs=list(dict.fromkeys([*pairs_by_pose(chosen), *along])),
         report=job.report,
     )
+    return True
+
+
+def _misfit(fit: PoseFit) -> list[Signal]:
+    """What is to be said of poses that the photos contradict, however they are read."""
+    if not fit.pairs or fit.share > MISFIT_SHARE:
+        return []
+    text = f"the poses explain only {100 * fit.share:.0f} % of the features matched in {fit.pairs} pairs of photos"
+    return [Signal("POSES_MISFIT", text)]
+
+
+def _unused(given: GivenPoses) -> list[Signal]:
+    """Entries of the file of poses that are of no photo."""
+    if not given.unused:
+        return []
+    names = ", ".join(given.unused[:5]) + (", …" if len(given.unused) > 5 else "")
+    return [Signal("EXTRA_POSES", f"{len(given.unused)} poses of the file are of no photo: {names}")]
 
 
 def _runs(names: list[str], count: int, length: int = 5) -> list[str]:

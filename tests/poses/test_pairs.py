@@ -4,6 +4,7 @@ from synthetic import look_at
 
 from recon3d.geometry.arrays import Array
 from recon3d.poses.pairs import chosen_pairs, global_descriptors, look_alikes, pairs_by_pose
+from recon3d.settings import PosesSettings
 
 
 def never(i: int) -> Array:
@@ -82,3 +83,42 @@ def test_frames_of_a_video_are_matched_next_door_and_across_a_baseline() -> None
 
 def test_one_pose_has_no_pairs() -> None:
     assert pairs_by_pose({"only": look_at([0, 0, 0], [0, 1, 0])}) == []
+
+
+def scattered(count: int) -> list[Array]:
+    """Descriptors of photos that are all of other places: as many pairs as there can be."""
+    return sights(count, count)
+
+
+def test_a_hundred_photos_take_a_quarter_of_all_pairs_at_most() -> None:
+    settings = PosesSettings()
+    pairs = choose(
+        scattered(100),
+        exhaustive_up_to=settings.exhaustive_up_to,
+        similar=settings.similar,
+        neighbours=settings.neighbours,
+    )
+    assert len(pairs) <= 0.25 * 100 * 99 / 2
+    assert {i for pair in pairs for i in pair} == set(range(100))
+
+
+def test_pairs_grow_with_the_photos_not_with_their_square() -> None:
+    settings = PosesSettings()
+    counts = [50, 100, 400]
+    pairs = [
+        len(
+            choose(
+                scattered(count),
+                exhaustive_up_to=settings.exhaustive_up_to,
+                similar=settings.similar,
+                neighbours=settings.neighbours,
+            )
+        )
+        for count in counts
+    ]
+    # Each photo brings its neighbours behind it and its look-alikes; small sets are matched in full, which is more.
+    assert pairs[0] == 50 * 49 // 2
+    for count, found in zip(counts[1:], pairs[1:], strict=True):
+        assert found <= (settings.neighbours + settings.similar) * count
+    assert pairs[1] / pairs[0] <= 2**1.3
+    assert pairs[2] / pairs[1] <= 4**1.3

@@ -1,11 +1,14 @@
+import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,11 @@ import synthetic
 from recon3d.errors import InputError, StageError
 from recon3d.geometry import Calibration, Camera
 from recon3d.metrics.trajectory import centre_rmse_m
-from recon3d.poses import sfm
+from recon3d.poses import sfm, sfm_worker
 from recon3d.poses.photo_set import why_left_out
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, reconstruct
 from recon3d.poses.sparse import read_sparse
+from recon3d.progress import silent
 from recon3d.settings import PosesSettings
 
 SETTINGS = PosesSettings(features=800)
@@ -199,6 +203,51 @@ def test_a_broken_database_is_made_again(room: Any, placed: Path, tmp_path: Path
     (folder / DATABASE).write_bytes(whole[: len(whole) // 2])
     reconstruct(room.photos, room.guess, folder, SETTINGS)
     assert (folder / MODEL_FILES[-1]).read_bytes() == (placed / MODEL_FILES[-1]).read_bytes()
+
+
+def test_a_database_of_another_version_is_made_again(room: Any, placed: Path, tmp_path: Path) -> None:
+    folder = _with_features(placed, tmp_path)
+    record = json.loads((folder / sfm.RECORD).read_text())
+    (folder / sfm.RECORD).write_text(json.dumps(record | {"pycolmap": "3.9.1"}, indent=1))
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        database.execute("DROP TABLE two_view_geometries")
+        database.execute("DROP TABLE frames")
+        database.commit()
+    assert read_sparse(reconstruct(room.photos, room.guess, folder, SETTINGS)).names == list(room.photos)
+
+
+def test_a_run_killed_while_matching_goes_on_with_its_features(
+    room: Any, tmp_path: Path, children: list[subprocess.Popen[bytes]]
+) -> None:
+    def kill(title: str, done: int, total: int) -> None:
+        if title == "matching":
+            children[0].kill()
+
+    with pytest.raises(StageError, match="ended by signal 9"):
+        reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS, report=kill)
+    told = []
+    reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS, report=lambda *step: told.append(step))
+    assert [step for step in told if step[0] == "features"] == [("features", 5, 5)]
+    # Every step counts up to its end: that is what the time left is made from.
+    assert list(dict.fromkeys(step[0] for step in told)) == ["features", "matching", "mapping"]
+    assert {step[0] for step in told if step[1] == step[2]} == {"features", "matching", "mapping"}
+
+
+@pytest.mark.parametrize(
+    ("built", "driver", "device"), [(True, True, "cuda"), (True, False, "cpu"), (False, True, "cpu")]
+)
+def test_matching_runs_on_a_gpu_where_pycolmap_and_the_machine_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: bool, driver: bool, device: str
+) -> None:
+    if driver:
+        (tmp_path / "version").touch()
+    monkeypatch.setattr(sfm_worker, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(sfm_worker.pycolmap, "has_cuda", built)
+    asked = []
+    monkeypatch.setattr(sfm_worker.pycolmap, "match_image_pairs", lambda *_, **options: asked.append(options["device"]))
+    job = {"settings": {"seed": 0}, "scratch": str(tmp_path), "images": [{"file": "a.jpg"}, {"file": "b.jpg"}]}
+    sfm_worker._match(tmp_path / DATABASE, job, [(0, 1)], silent)
+    assert asked == [getattr(sfm_worker.pycolmap.Device, device)]
 
 
 def _with_features(folder: Path, tmp_path: Path) -> Path:
