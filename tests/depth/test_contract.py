@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_dense import WRITERS, write_tiny
+from tiny_dense import IMAGENET, WRITERS, save, write_dpt_preprocessor, write_tiny
 from tiny_zoedepth import made_photo
 from transformers import (
+    DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     DepthProForDepthEstimation,
     DPTForDepthEstimation,
@@ -193,6 +194,18 @@ def test_half_precision_is_near_full_precision(models, cache, name, precision):
     assert 0 < np.median(np.abs(half - full)) <= PRECISION_ERROR[precision] * np.ptp(full)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("precision", ["float32", *PRECISION_ERROR])
+def test_a_gpu_says_what_the_cpu_says(models, name, precision):
+    """TF32, which convolutions may use for float32 there, has the ten mantissa bits of float16."""
+    image = made_photo(72, 96, seed=4)
+    there = load_model(name, device="cuda", flip=False, precision=precision)(image, camera_of(image)).values
+    here = models[name](image, camera_of(image)).values
+    allowed = PRECISION_ERROR.get(precision, PRECISION_ERROR["float16"])
+    assert np.median(np.abs(there - here)) <= allowed * np.ptp(here)
+
+
 @pytest.mark.parametrize("name", DENSE_KINDS)
 def test_a_mirrored_pass_makes_the_answer_mirror_itself_and_gives_metres_a_sigma(cache, name):
     model = load_model(name, device="cpu", flip=True)
@@ -267,6 +280,27 @@ def test_depth_pro_is_that_of_the_published_recipe_but_for_the_focal_length(mode
         inverse = outputs.predicted_depth[:, None] * width / camera.fx
         inverse = torch.nn.functional.interpolate(inverse, (height, width), mode="bilinear").clamp(1e-4, 1e4)
         np.testing.assert_allclose(models["depth-pro"](image, camera).values, (1 / inverse)[0, 0], rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(1024, 768), (600, 900)])
+def test_depth_anything_of_published_size_is_that_of_the_published_recipe(tmp_path, size):
+    """The small one, 25 million random weights, its preprocessing by what holds without a file."""
+    backbone = {"model_type": "dinov2", "image_size": 518, "patch_size": 14, "hidden_size": 384}
+    backbone |= {"num_attention_heads": 6, "out_indices": [3, 6, 9, 12], "reshape_hidden_states": False}
+    save(DepthAnythingForDepthEstimation(DepthAnythingConfig(backbone_config=backbone)), tmp_path, 518)
+    model = load_model(str(tmp_path), device="cpu", flip=False)
+    write_dpt_preprocessor(tmp_path, 518, keep_aspect_ratio=True, multiple=14, resample=3, statistics=IMAGENET)
+    image = made_photo(size[1], size[0], seed=1)
+    assert model.bucket(camera_of(image)) == ((518, 686) if size[0] > size[1] else (784, 518))
+    processor = DPTImageProcessorPil.from_pretrained(tmp_path)
+    network = DepthAnythingForDepthEstimation.from_pretrained(tmp_path).eval()
+    pixels = processor(image, input_data_format="channels_last", return_tensors="pt").pixel_values
+    with torch.inference_mode():
+        outputs = network(pixels)
+    expected = processor.post_process_depth_estimation(outputs, [image.shape[:2]])[0]["predicted_depth"].numpy()
+    values = model(image, camera_of(image)).values
+    assert np.median(np.abs(values - expected)) <= 1e-3 * np.ptp(expected)
 
 
 def test_depth_pro_measures_by_the_focal_length_of_the_camera(models):
