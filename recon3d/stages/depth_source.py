@@ -8,6 +8,8 @@ from typing import get_args
 
 from recon3d.depth.device import pick_device
 from recon3d.depth.focal import CHOICES
+from recon3d.depth.folder import CONFIG
+from recon3d.depth.folder import read_json as read_config
 from recon3d.depth.metric_from import joined_name, joined_version
 from recon3d.depth.model import DepthPrediction
 from recon3d.depth.models import MODELS, Precision, model_version
@@ -105,20 +107,21 @@ def source_of(job: Job) -> tuple[str, str]:
         return f"maps in {folder.name}", digest(*sorted(path for path in folder.iterdir() if path.is_file()))
     if settings.model == "recorded":
         return "recorded maps", ""
+    version = model_version(settings.model)
     if settings.metric_from and kind_of(settings.model) == "metric":
         raise InputError(f"{settings.model}: gives metres by itself; leave --metric-from {settings.metric_from} out")
-    return _joined(settings.model, model_version(settings.model), settings)
+    return _joined(settings.model, version, settings)
 
 
 def _joined(name: str, version: str, settings: DepthSettings) -> tuple[str, str]:
     """Name and version of a model, and of the one that gives it its metres."""
     if not settings.metric_from:
         return name, version
+    metric_version = model_version(settings.metric_from)
     if kind_of(settings.metric_from) == "disparity":
         raise InputError(
             f"--metric-from {settings.metric_from}: gives disparity, wanted a metric model; recon3d models lists them"
         )
-    metric_version = model_version(settings.metric_from)
     return joined_name(name, settings.metric_from), joined_version(version, metric_version)
 
 
@@ -131,9 +134,20 @@ def _check_choices(settings: DepthSettings) -> None:
 
 
 def kind_of(name_or_folder: str) -> str | None:
-    """What a model gives, "metric" or "disparity"; None where that is known only when it is loaded."""
+    """What a model gives, "metric" or "disparity"; None where that is known only when it is loaded.
+
+    Raises:
+        InputError: the folder's config.json can't be read, or doesn't say so where it should.
+    """
     spec = MODELS.get(name_or_folder)
-    return spec.kind if spec else None
+    if spec:
+        return spec.kind
+    from recon3d.depth.families import FAMILIES  # transformers, which no other choice of depth needs here
+
+    path = Path(name_or_folder).expanduser() / CONFIG
+    config = read_config(path)
+    family = FAMILIES.get(str(config.get("model_type")))
+    return family.output(path, config, None).kind if family else None
 
 
 def check_maps(scene: Scene, job: Job) -> None:

@@ -9,11 +9,13 @@ import threading
 
 import numpy as np
 import pytest
+from commands import command
 from depth.tiny_zoedepth import made_photo, spread_weights, tiny_network, write_preprocessor
 from PIL import Image
 from synthetic import room_frames, write_capture, write_photos
 
 import recon3d
+from recon3d.cli.words import settings_from
 from recon3d.depth.model import DepthPrediction, FunctionModel, Head
 from recon3d.depth.models import MODELS
 from recon3d.errors import InputError, StageError
@@ -457,6 +459,46 @@ def test_a_relative_model_without_metres_is_refused_before_structure_from_motion
     with pytest.raises(InputError, match=words):
         list(run_to(scene, "depth", Job(settings, "cpu")))
     assert not scene.file("sparse").exists()
+
+
+def network_folder(folder, **config):
+    """A folder that says what it holds; what it holds is never looked at before the work."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def test_a_folder_s_kind_is_known_before_structure_from_motion(frames, tmp_path):
+    photos = write_photos(tmp_path / "photos", frames[:3])
+    folder = network_folder(tmp_path / "any", model_type="depth_anything")
+    done = command("run", photos, "-o", tmp_path / "scene", "--model", folder)
+    assert done.returncode == 1 and "--metric-from" in done.stderr, done.stderr
+    assert not (tmp_path / "scene" / "sparse").exists()
+
+
+def test_a_folder_that_does_not_say_its_kind_is_refused_where_it_matters(frames, tmp_path):
+    photos = write_photos(tmp_path / "photos", frames[:1])
+    folder = network_folder(tmp_path / "any", model_type="dpt")
+    done = command("run", photos, "-o", tmp_path / "scene", "--model", folder, "--metric-from", "demo")
+    assert done.returncode == 1 and "metres or disparity" in done.stderr, done.stderr
+    assert not (tmp_path / "scene").exists()
+
+
+def test_metres_from_a_relative_model_are_refused(frames, tmp_path):
+    photos = write_photos(tmp_path / "photos", frames[:1])
+    folder = network_folder(tmp_path / "any", model_type="depth_anything")
+    done = command("run", photos, "-o", tmp_path / "scene", "--model", folder, "--metric-from", folder)
+    assert done.returncode == 1 and "wanted a metric model" in done.stderr, done.stderr
+
+
+def test_another_model_forgets_what_the_last_one_took_its_metres_from():
+    last = Settings().with_assignments(["depth.model=relative", "depth.metric_from=demo"])
+    assert settings_from(last, None, None).depth.metric_from == "demo"
+    assert settings_from(last, None, None, model="zoedepth-n").depth.metric_from is None
+    assert settings_from(last, None, None, depth="maps").depth.metric_from is None
+    assert settings_from(last, None, None, model="other", metric_from="zoedepth-n").depth.metric_from == "zoedepth-n"
+    assert settings_from(last, None, ["depth.metric_from=zoedepth-k"], model="o").depth.metric_from == "zoedepth-k"
 
 
 # Photos of the utmost sizes
