@@ -11,7 +11,11 @@ from recon3d.geometry import Calibration, Camera, Frame
 from recon3d.poses.photo_set import fine_detail, same_views, why_left_out
 from recon3d.poses.sfm import DATABASE, reconstruct
 from recon3d.poses.sparse import read_sparse
-from recon3d.settings import PosesSettings
+from recon3d.scene import Scene
+from recon3d.settings import PosesSettings, Settings
+from recon3d.stages.init import init
+from recon3d.stages.job import Job
+from recon3d.stages.poses import poses
 
 WIDTH, HEIGHT = 256, 192
 SETTINGS = PosesSettings(features=800)
@@ -104,3 +108,16 @@ def test_blur_along_either_axis_takes_fine_detail_and_a_mirror_does_not(walk: li
     for size in ((15, 1), (1, 15)):
         assert fine_detail(cv2.blur(image, size)) < 0.4 * sharp
     assert fine_detail(np.full_like(image, 128)) == 0
+
+
+def test_the_stage_signals_copies_and_photos_left_out(walk: list[Frame], tmp_path: Path) -> None:
+    images = {frame.name[-1]: frame.image for frame in walk}
+    wall = np.full((HEIGHT, WIDTH, 3), 240, np.uint8)
+    write(tmp_path / "photos", images | {"copy": images["1"], "wall": wall})
+    job = Job(Settings().with_assignments(["poses.features=800"]))
+    init(tmp_path / "photos", tmp_path / "scene", job)
+    outcome = poses(Scene.open(tmp_path / "scene"), job, trusted_depth=False)
+    raised = {signal.code: signal for signal in outcome.signals}
+    assert raised["DUPLICATES"].photos == ("1", "copy")
+    assert raised["UNREGISTERED"].photos == ("wall",)
+    assert raised["UNREGISTERED"].message == "1 of 6 photos left out: wall: only 0 features: textureless"
