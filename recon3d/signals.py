@@ -12,6 +12,8 @@ ADVICE = {
     "DUPLICATES": "leave one of each out: a copy adds nothing; photos a step apart would",
     "UNREGISTERED": "take more photos between these and their neighbours, with at least 60 % overlap",
     "NO_POSE": "add their poses to the file, or leave these photos out",
+    "EXTRA_POSES": "add these photos, or nothing if they were left out on purpose",
+    "POSES_MISFIT": "see that the poses are of these photos, in their order, and that the camera is right (--camera)",
     "FEW_TIES": "more overlap between photos, or more texture, makes ties",
     "SCALE_SPREAD": "the depth model disagrees with itself across views; try another model",
     "OUTLIER_VIEW": "look at these photos: blur, mirrors or a wrong pose; leave them out if nothing helps",
