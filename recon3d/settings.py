@@ -102,8 +102,11 @@ class ScaleSettings:
     """Fit the scales of all views together, by the surfaces that they share, where that foretells ties better."""
     factor: float | None = None
     """Metres per unit of the estimated or given poses, instead of what depth says."""
-    level: bool = True
-    """Turn worlds of estimated poses z up with the floor near 0; given poses keep theirs."""
+    known_distance: str | None = None
+    """Distances measured in the scene, "PHOTO:u1,v1 PHOTO:u2,v2 = METRES", several apart by semicolons; pixels of the
+    scene's photos/PHOTO, which stands upright, at the working size."""
+    level: bool | None = None
+    """Turn the world z up with the floor near 0; None = worlds of estimated poses; given poses keep theirs."""
     trusted_photos: int = 20
     """Sensor depth is measured against the ties of at most this many photos."""
 
@@ -152,13 +155,17 @@ class FuseSettings:
     voxel_size: float | None = None
     """Edge of one TSDF cell [m]; None = from the median pixel footprint and the extent."""
     truncation: float | None = None
-    """Truncation distance [m]; None = from the voxel size and the residual of the depths."""
+    """Truncation distance [m]; None = from the voxel size and the sigma of the depths."""
+    weighting: bool = True
+    """Depths of smaller sigma, nearer and less slanted ones count for more in the mean; off = all the same."""
     min_weight: float | None = None
-    """Weight above which a surface is kept; None = from the number of views."""
+    """Observations above which a surface is kept; None = from the number of views."""
     min_component: float = 0.002
     """Connected pieces smaller than this share of the largest are dropped."""
     max_memory_gib: float = 3.0
-    """Memory that the TSDF may take; voxels that would not fit are refused [GiB]."""
+    """Memory that the TSDF may take at a time; larger scenes are fused in tiles [GiB]."""
+    max_tiles: int = 16
+    """Tiles that a scene too large for the memory may be fused in; each takes all photos again."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from recon3d.cli.words import (
     ConfigOpt,
     DepthOpt,
     DeviceOpt,
+    DistanceOpt,
     ForceOpt,
     FormatOpt,
     JsonOpt,
     LensOpt,
+    LevelOpt,
     MetricFromOpt,
     ModelOpt,
     OutOpt,
@@ -42,6 +44,8 @@ def run(
     depth: DepthOpt = None,
     format: FormatOpt = None,
     calibrate_lens: LensOpt = None,
+    known_distance: DistanceOpt = None,
+    level: LevelOpt = None,
     device: DeviceOpt = "auto",
     config: ConfigOpt = None,
     set: SetOpt = None,
@@ -54,7 +58,7 @@ def run(
 
     options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
     options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
-    settings = settings_from(Settings(), config, set, **options)
+    settings = settings_from(Settings(), config, set, **options, known_distance=known_distance, level=level)
     root = out or scene_for(photos)
     with bars() as report:
         outcomes = told(run_chain(source(photos), root, Job(settings, device, None, report, force)), as_json)
@@ -95,6 +99,8 @@ def _stage_command(stage: str, text: str) -> None:
         poses: PosesOpt = None,
         depth: DepthOpt = None,
         calibrate_lens: LensOpt = None,
+        known_distance: DistanceOpt = None,
+        level: LevelOpt = None,
         device: DeviceOpt = "auto",
         config: ConfigOpt = None,
         set: SetOpt = None,
@@ -108,7 +114,8 @@ def _stage_command(stage: str, text: str) -> None:
         opened = Scene.open(scene)
         options = {"model": model, "poses": poses, "depth": depth, "calibrate_lens": calibrate_lens}
         options |= {"metric_from": metric_from}
-        settings = settings_from(settings_of(opened), config, set, **options)
+        base = settings_of(opened)
+        settings = settings_from(base, config, set, **options, known_distance=known_distance, level=level)
         with bars() as report:
             outcomes = told(run_to(opened, stage, Job(settings, device, None, report, force)), as_json)
         print_json(outcomes, as_json)

@@ -39,6 +39,18 @@ LensOpt = Annotated[
         "--calibrate-lens", metavar="on|off", help="Find lens distortion from the photos; off keeps a pinhole."
     ),
 ]
+DistanceOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--known-distance",
+        metavar='"PHOTO:u1,v1 PHOTO:u2,v2 = METRES"',
+        help="Distance measured between two points, pixels of the scene's photos/PHOTO; may be given several times.",
+    ),
+]
+LevelOpt = Annotated[
+    bool | None,
+    typer.Option("--level/--no-level", help="Turn the world z up. [default: not where the poses were given]"),
+]
 DeviceOpt = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 ConfigOpt = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Settings from a file.")]
 SetOpt = Annotated[
@@ -49,7 +61,7 @@ JsonOpt = Annotated[bool, typer.Option("--json", help="Print the facts as JSON i
 
 
 def settings_from(
-    base: Settings, config: Path | None, assignments: list[str] | None, **options: str | None
+    base: Settings, config: Path | None, assignments: list[str] | None, **options: str | bool | list[str] | None
 ) -> Settings:
     """Options over --set over --config over the base."""
     if options.get("model") and options.get("depth"):
@@ -59,10 +71,12 @@ def settings_from(
     settings = base.with_toml(config) if config else base
     settings = settings.with_assignments(assignments or [])
     for option, value in options.items():
-        if value is None:
+        if value is None or value == []:
             continue
         if option in ("camera", "poses", "depth"):
-            value = str(Path(value).absolute())
+            value = str(Path(str(value)).absolute())
+        if isinstance(value, list):
+            value = "; ".join(value)
         section, key = _OPTION_SETTINGS[option]
         settings = settings.replaced(section, **{key: value})
         if option == "model":  # it takes the place of maps that the scene was made with
@@ -78,6 +92,8 @@ _OPTION_SETTINGS = {
     "depth": ("depth", "maps"),
     "format": ("photos", "format"),
     "calibrate_lens": ("poses", "calibrate_lens"),
+    "known_distance": ("scale", "known_distance"),
+    "level": ("scale", "level"),
 }
 """The setting that each option of the command line stands for."""
 

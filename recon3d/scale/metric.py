@@ -22,7 +22,7 @@ class MetricScale:
     Attributes:
         factor: metres per unit of the sparse model, > 0.
         relative_sigma: one standard deviation over the factor; 0 where it was given, 1 where nothing is known.
-        source: "given factor", "given poses", "depth median" or "none".
+        source: "given factor", "known distance", "given poses", "depth median" or "none".
     """
 
     factor: float
@@ -31,9 +31,14 @@ class MetricScale:
 
 
 def metric_scale(
-    views: Mapping[str, ViewScale], *, given_metric: bool, factor: float | None, seed: int = 0
+    views: Mapping[str, ViewScale],
+    *,
+    given_metric: bool,
+    factor: float | None,
+    known: MetricScale | None = None,
+    seed: int = 0,
 ) -> MetricScale:
-    """The metric factor: a given one, else that of metric poses, else what depth says.
+    """The metric factor: a given one, else a measured one, else that of metric poses, else what depth says.
 
     Depth says exp(-r), r the weighted median of the views' log scales; the ± is the standard deviation of that median
     over resampled views, so it tells how the views agree, not what error they share.
@@ -42,15 +47,20 @@ def metric_scale(
         views: scale of each view; those that inherited theirs don't count.
         given_metric: the poses were given in metres.
         factor: metres per unit, where the user knows it.
+        known: by what was measured in the scene, where something was.
         seed: of the bootstrap.
 
     Raises:
-        InputError: the factor is not a positive number.
+        InputError: the factor is not a positive number, or there is a measured one too.
     """
+    if factor is not None and known is not None:
+        raise InputError("got scale.factor and a known distance, wanted one of them: both say how large the world is")
     if factor is not None:
         if not (np.isfinite(factor) and factor > 0):
             raise InputError(f"scale.factor: got {factor}, wanted metres per unit, > 0")
         return MetricScale(float(factor), 0.0, "given factor")
+    if known is not None:
+        return known
     if given_metric:
         return MetricScale(1.0, 0.0, "given poses")
     own = [view for view in views.values() if not view.inherited]

@@ -27,6 +27,7 @@ from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
 from recon3d.settings import ScaleSettings
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+from recon3d.stages.marks import known_scale
 
 VERSION = 3
 PARTNERS = 6
@@ -57,11 +58,19 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     views, outliers = _together(inherit(fits, list(cameras)), gathered, cameras, settings)
     without = tuple(name for name in lines if lines[name] is None)
     tied = {name: view for name, view in views.items() if not view.inherited and name not in (*outliers, *without)}
-    metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor)
+    known = None
+    if settings.known_distance:
+        used = {name: view for name, view in views.items() if name not in (*outliers, *without)}
+
+        def depth_of(name: str) -> Array:
+            return _scaled(scene, name, lines.get(name), views[name])
+
+        known = known_scale(scene, settings.known_distance, sparse_poses, ties, used, depth_of)
+    metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor, known=known)
     if lines and metric.source == "depth median":
         raise InputError(
             f"{scene.facts('depth')['model']}: gives relative depth, and nothing says how large the world is; add "
-            "--metric-from MODEL, metric poses (--poses FILE) or --set scale.factor=METRES_PER_UNIT"
+            "--metric-from MODEL, --known-distance, metric poses (--poses FILE) or --set scale.factor=METRES_PER_UNIT"
         )
     if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
         metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
@@ -70,7 +79,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         views = {name: dataclasses.replace(view, log_scale=own) for name, view in views.items()}
     world_from_cam = {name: pose.scaled(metric.factor) for name, pose in sparse_poses.items()}
     levelled_from_world = SE3.identity()
-    if settings.level and not given:
+    if settings.level or (settings.level is None and not given):
         points = sparse.points * metric.factor if sparse else _points(scene, cameras, world_from_cam)
         levelled_from_world = level(world_from_cam, points)
     entries = {name: _entry(view, metric, trusted) for name, view in views.items()}
@@ -123,6 +132,13 @@ def _predicted(scene: Scene, name: str, line: Affine | None) -> Array:
         return load_array(scene.depth_path(name))
     disparity = load_array(scene.disparity_path(name))
     return line.depth(disparity) if line else np.zeros_like(disparity)
+
+
+def _scaled(scene: Scene, name: str, line: Affine | None, view: ViewScale) -> Array:
+    """(H, W) float32: a view's depth in the unit of the poses."""
+    depth = _predicted(scene, name, line)
+    scaled: Array = depth * field_factor(depth, view.field) * np.float32(math.exp(view.log_scale))
+    return scaled
 
 
 def _together(
@@ -239,9 +255,9 @@ def aligned_depth(scene: Scene, name: str, view: Mapping[str, Any]) -> Array:
         name: of the photo.
         view: its entry in `view_scales`.
     """
-    line = view.get("line")
+    line, field = view.get("line"), tuple(view["field"])
     depth = _predicted(scene, name, Affine(*line) if line else None)
-    return (depth * field_factor(depth, tuple(view["field"])) * np.float32(view["factor"])).astype(np.float32)
+    return (depth * field_factor(depth, field) * np.float32(view["factor"])).astype(np.float32)
 
 
 def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, Any], *, sensor: bool) -> Array:
