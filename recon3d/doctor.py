@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from recon3d.settings import DepthSettings
+
 PACKAGES = ("numpy", "torch", "transformers", "open3d", "pycolmap", "cv2", "PIL", "pi_heif", "trimesh", "safetensors")
 DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "pi_heif": "pi-heif"}
 SYSTEM_LIBRARIES = "libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
@@ -40,7 +42,7 @@ def findings() -> Iterator[Finding]:
         yield finding
     if not missing:
         yield _device()
-        yield from _weights()
+        yield _weights()
     yield _memory()
     free = shutil.disk_usage(".").free / GIB
     yield Finding(free > 5, f"{free:.0f} GiB free on this disk", "" if free > 5 else "free some")
@@ -79,15 +81,16 @@ def _device() -> Finding:
     return Finding(True, name)
 
 
-def _weights() -> Iterator[Finding]:
+def _weights() -> Finding:
     from recon3d.depth.hub import is_cached
     from recon3d.depth.models import MODELS
 
-    for spec in MODELS.values():
-        if is_cached(spec):
-            yield Finding(True, f"depth model {spec.name}: ready")
-        else:
-            yield Finding(True, f"depth model {spec.name}: not fetched", f"recon3d models fetch {spec.name}")
+    default = DepthSettings.model
+    ready = [spec.name for spec in MODELS.values() if is_cached(spec)]
+    text = f"depth models ready: {', '.join(ready)}"
+    if default in ready:
+        return Finding(True, text)
+    return Finding(True, f"{text}; the default, {default}, is not fetched", f"recon3d models fetch {default}")
 
 
 def _memory() -> Finding:

@@ -61,6 +61,7 @@ COMMITS = {
     "Intel/dpt-large": "bc15f29aa3a80d532f2ed650b5e16ac48d8958f9",
     "Intel/dpt-hybrid-midas": "11eaf7a1cf4bd70740697dbc216f98980c0aeb03",
     "Intel/dpt-swinv2-tiny-256": "f7f350e1a10a5ea58671b68ab5f49dc18ec00483",
+    "Intel/dpt-beit-large-512": "eac58b32027ba99e7985fddbac2d193ea4823f7d",
 }
 """The commit of each repository that is fetched, so that equal names mean equal weights; `main` where none is known."""
 
@@ -118,7 +119,7 @@ def _midas(name: str, repository: str, licence: str, size: int, note: str) -> Mo
     )
 
 
-def _glpn(name: str, repository: str, farthest_m: float, note: str) -> ModelSpec:
+def _glpn(name: str, repository: str, farthest_m: float, licence: str, note: str) -> ModelSpec:
     return ModelSpec(
         name=name,
         repository=repository,
@@ -126,8 +127,8 @@ def _glpn(name: str, repository: str, farthest_m: float, note: str) -> ModelSpec
         family="glpn",
         kind="metric",
         range_m=(1e-3, farthest_m),
-        licence="see its page",
-        commercial=False,
+        licence=licence,
+        commercial=licence == "Apache-2.0",
         download_bytes=244_880_000,
         memory_bytes=244_880_000,
         note=note,
@@ -201,8 +202,8 @@ MODELS: dict[str, ModelSpec] = {
             1_380_000_000,
             "anything, the best of MiDaS",
         ),
-        _glpn("glpn-nyu", "vinvino02/glpn-nyu", 10.0, "rooms, quick"),
-        _glpn("glpn-kitti", "vinvino02/glpn-kitti", 80.0, "streets, quick"),
+        _glpn("glpn-nyu", "vinvino02/glpn-nyu", 10.0, "Apache-2.0", "rooms, quick"),
+        _glpn("glpn-kitti", "vinvino02/glpn-kitti", 80.0, "see its page", "streets, quick"),
         ModelSpec(
             name="depth-pro",
             repository="apple/DepthPro-hf",
