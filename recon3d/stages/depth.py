@@ -32,10 +32,12 @@ from recon3d.stages.poses import lenses
 VERSION = 2
 THREADS = min(8, os.cpu_count() or 1)
 """Threads that decode photos and write depth while the network is busy; one where it computes on the CPU itself."""
-AHEAD_BYTES = 256 * 2**20
-"""Decoded photos that wait for the network take about this much memory at most [bytes]."""
+AHEAD_BYTES = 2**30
+"""Decoded photos that wait for the network, and depth that waits to be written, take about this at most [bytes]."""
 AHEAD_MAX = 64
-"""And they are never more than this: two large batches."""
+"""And they are never more than this: two large batches. So the network need not wait for them, nor they for it."""
+AHEAD_CPU = 4
+"""On the CPU, where the network is slow and sees one photo at a time: what fails is told soon."""
 
 Spoken = tuple[str, DepthPrediction]
 
@@ -112,17 +114,17 @@ def _make(scene: Scene, cameras: Mapping[str, Camera], job: Job, signals: list[S
     Photos are decoded and maps are written in threads beside the network. What has been predicted when something
     fails, or when the user interrupts, is still written: the next run begins after it.
     """
-    largest = max(3 * camera.width * camera.height for camera in cameras.values())
-    most = max(2, min(AHEAD_MAX, AHEAD_BYTES // largest))
     write, device = _writer(scene, cameras, job), pick_device(job.device)
-    threads = 1 if device == "cpu" and not reads_maps(job) else THREADS
+    on_cpu = device == "cpu" and not reads_maps(job)
+    largest = max(camera.width * camera.height for camera in cameras.values()) * (3 + 4 + 4)  # image, depth, sigma
+    threads, most = (1, AHEAD_CPU) if on_cpu else (THREADS, max(2, min(AHEAD_MAX, AHEAD_BYTES // largest)))
     with ThreadPoolExecutor(threads) as pool:
         if reads_maps(job):
             spoken = ahead(pool, _map_reader(scene, cameras, job), cameras, most)
         else:
             spoken = _predicted(scene, cameras, job, device, pool, most, signals)
         counted = each(spoken, "depth", job.report, total=len(cameras))
-        return dict(ahead(pool, write, counted, most=2 * threads))
+        return dict(ahead(pool, write, counted, most))
 
 
 def _predicted(

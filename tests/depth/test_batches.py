@@ -156,6 +156,33 @@ def test_a_user_s_error_names_the_photo_once():
         raise InputError("/x/a.jpg: torn")
 
 
+def test_on_cuda_the_first_photo_of_each_size_says_how_many_fit(monkeypatch):
+    """A made-up device: 100 bytes are taken, 1000 are free, and each photo takes 10 bytes a pixel of its width."""
+    model, peak = Batched(), 100
+    batch = model.batch
+
+    def measured(images, cameras):
+        nonlocal peak
+        peak = max(peak, 100 + sum(10 * camera.width for camera in cameras))
+        assert peak <= 100 + 0.8 * 1000
+        return batch(images, cameras)
+
+    def reset(device):
+        nonlocal peak
+        peak = 100
+
+    model.batch = measured
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: peak)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
+    found = list(
+        predictions(model, photos([20] * 6 + [40] * 4), batch=None, device="cuda:0", smaller=lambda tried, batch: None)
+    )
+    assert len(found) == 10
+    assert model.seen == [[0], [1, 2, 3, 4], [6], [7, 8], [5], [9]]
+
+
 def test_automatic_batches_stay_within_four_fifths_of_the_free_memory():
     for taken, free in [(1, 10), (3, 100), (7, 8), (10, 5)]:
         size = batch_size(taken, free)
