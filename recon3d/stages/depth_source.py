@@ -184,16 +184,16 @@ def maps_of(scene: Scene, names: Sequence[str], job: Job) -> tuple[dict[str, Pat
 
 def metres_lacking(scene: Scene, job: Job, *, metric_poses: bool) -> str | None:
     """Why disparity can't become metres, neither by a metric model nor in the scale stage; None where it can."""
-    depth = job.settings.depth
+    depth, scale = job.settings.depth, job.settings.scale
     if depth.metric_from:
         return None
     who, advice = job.model.name if job.model else depth.model, "add --metric-from MODEL, such as zoedepth-nk"
     if len(scene.calibrations()) == 1:
         return f"{who}: gives disparity, which needs several photos to become depth, and this is one; {advice}"
-    if job.settings.scale.factor is None and not metric_poses:
+    if scale.factor is None and not scale.known_distance and not metric_poses:
         return (
-            f"{who}: gives disparity, and nothing says how large things are; {advice}, or metric poses (--poses), or "
-            "--set scale.factor=METRES_PER_UNIT"
+            f"{who}: gives disparity, and nothing says how large things are; {advice}, or --known-distance, or metric "
+            "poses (--poses FILE), or --set scale.factor=METRES_PER_UNIT"
         )
     return None
 

@@ -386,11 +386,12 @@ def test_disparity_has_no_largest_value_and_0_is_none(scene, truth):
     assert (found[:3] == 0).all() and (found[3:] == 1e5).all()
 
 
-def test_disparity_that_nothing_makes_metres_of_is_refused(scene, truth):
+@pytest.mark.parametrize("known", ["scale.factor=0.5", "scale.known_distance=a:1,2 b:3,4 = 0.5"])
+def test_disparity_that_nothing_makes_metres_of_is_refused(scene, truth, known):
     not_metric(scene)
     with pytest.raises(InputError, match=r"relative: gives disparity.*--metric-from.*scale\.factor"):
         depth(scene, job(relative(truth)))
-    assert depth(scene, job(relative(truth), "scale.factor=0.5")).facts["kind"] == "disparity"
+    assert depth(scene, job(relative(truth), known)).facts["kind"] == "disparity"
 
 
 def test_one_kind_for_all_photos(scene, truth):
