@@ -13,9 +13,6 @@ from recon3d.scale.per_view import GATE, HUBER, MAD_TO_SIGMA, ViewScale, log_rat
 from recon3d.scale.sketch import Sketch, rays, shared
 from recon3d.scale.ties import Ties
 
-PATCHES = 8
-"""The image is cut into this many patches along each side. A network errs alike all over a patch, so that the ties of
-one patch together are worth one."""
 NETWORK = 0.1
 """Relative error of a network's depth that ties which agree don't disprove: they stand in few places."""
 PAIR_SIGMA = 0.2
@@ -82,10 +79,7 @@ class Evidence:
 def evidence(ties: Ties, depth: Array, sketch: Sketch, world_from_cam: SE3, scale: ViewScale) -> Evidence:
     """Gathers what `fit_jointly` needs, so that the depth map (H, W), 0 = none, need not be kept."""
     ratio, weight, uv = log_ratios(ties, depth)
-    height, width = depth.shape
     log_depth = np.log(depth[uv[:, 1], uv[:, 0]].astype(np.float64))
-    patch = uv[:, 0] * PATCHES // width + PATCHES * (uv[:, 1] * PATCHES // height)
-    weight = weight / np.maximum(np.bincount(patch, weight, minlength=PATCHES**2)[patch], 1)
     points = world_from_cam @ (rays(sketch.camera, uv) * np.exp(ratio + log_depth)[:, None])
     return Evidence(sketch, world_from_cam, scale, ratio, weight, sketch.terms(uv, log_depth), points)
 

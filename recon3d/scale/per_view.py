@@ -11,6 +11,9 @@ from recon3d.settings import ScaleSettings
 
 EDGE_JUMP = 0.04
 """Relative spread of depth in a 3x3 window above which a tie may belong to either side of an edge."""
+PATCHES = 8
+"""The photo is cut into this many patches along each side. A network errs alike all over a patch, so that the ties of
+one patch together are worth one."""
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 GATE = 3.0
@@ -70,7 +73,12 @@ def fit_view(ties: Ties, depth: Array, settings: ScaleSettings) -> ViewScale:
 
 
 def log_ratios(ties: Ties, depth: Array) -> tuple[Array, Array, Array]:
-    """(N,) log z_tie - log depth, (N,) weights and (N, 2) pixels of the ties on depth and not on one of its edges."""
+    """Compares the ties on depth, and not on one of its edges, with the depth there.
+
+    Returns:
+        (N,) log z_tie - log depth; (N,) weights, at most 1 in all for the ties of one patch of the photo; (N, 2)
+        pixels.
+    """
     height, width = depth.shape
     u, v = np.rint(ties.uv).astype(int).T
     u, v = np.clip(u, 0, width - 1), np.clip(v, 0, height - 1)
@@ -79,8 +87,10 @@ def log_ratios(ties: Ties, depth: Array) -> tuple[Array, Array, Array]:
     ).astype(np.float64)
     low, high = window.min(axis=0), window.max(axis=0)
     usable = (low > 0) & (high - low <= EDGE_JUMP * window[4])
-    pixels = np.stack([u[usable], v[usable]], axis=1)
-    return np.log(ties.z[usable]) - np.log(window[4][usable]), ties.weight[usable], pixels
+    u, v, weight = u[usable], v[usable], ties.weight[usable]
+    patch = u * PATCHES // width + PATCHES * (v * PATCHES // height)
+    weight = weight / np.maximum(np.bincount(patch, weight, minlength=PATCHES**2)[patch], 1)
+    return np.log(ties.z[usable]) - np.log(window[4][usable]), weight, np.stack([u, v], axis=1)
 
 
 def weighted_median(values: Array, weights: Array) -> float:

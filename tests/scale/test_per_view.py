@@ -49,9 +49,26 @@ def test_ties_on_depth_edges_and_holes_are_left_out() -> None:
     depth[:, 80:] *= 1.5
     depth[60:, :] = 0
     uv = np.array([[79.0, 10], [80, 10], [40, 10], [120, 10], [40, 59], [40, 90], [159, 0]])
-    ratios, weights, _ = log_ratios(Ties(uv, np.full(7, 3.0), np.arange(1.0, 8.0)), depth)
-    assert weights == pytest.approx([3, 4, 7])
+    ratios, weights, _ = log_ratios(Ties(uv, np.full(7, 3.0), np.arange(1.0, 8.0) / 10), depth)
+    assert weights == pytest.approx([0.3, 0.4, 0.7])
     assert ratios[0] == pytest.approx(np.log(3 / depth[10, 40]))
+
+
+def test_ties_of_one_patch_are_together_worth_one() -> None:
+    depth = smooth_depth()
+    uv = np.concatenate([np.tile([[5.0, 5]], (50, 1)), [[100.0, 60]]])
+    weights = log_ratios(Ties(uv, np.full(51, 3.0), np.full(51, 0.8)), depth)[1]
+    assert weights[:50].sum() == pytest.approx(1)
+    assert weights[50] == pytest.approx(0.8)
+
+
+def test_a_textured_corner_does_not_decide_for_the_whole_photo() -> None:
+    depth = smooth_depth()
+    around, corner = ties_on(depth, 1.0, count=60), ties_on(depth, 1.2, count=3000)
+    inside = (corner.uv < 20).all(axis=1)
+    uv, z = np.concatenate([around.uv, corner.uv[inside]]), np.concatenate([around.z, corner.z[inside]])
+    assert np.count_nonzero(inside) > 40
+    assert fit_view(Ties(uv, z, np.ones(len(z))), depth, SETTINGS).log_scale == pytest.approx(0, abs=0.01)
 
 
 def test_few_ties_are_no_scale() -> None:
