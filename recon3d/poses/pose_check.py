@@ -36,6 +36,11 @@ MISFIT_SHARE = 0.3
 SURE_SHARE = 0.5
 """Another reading is taken for the right one if it explains more than this."""
 
+UNITS = {"millimetres": 0.001, "centimetres": 0.01}
+"""Units that poses come in, beside metres [m]."""
+UNIT_DOUBT = 3.0
+"""Factor by which the scale of depth may be off."""
+
 FLIP = SE3.from_matrix(OPENGL_FROM_OPENCV)
 """OpenGL's camera axes from ours, and back."""
 Item = TypeVar("Item")
@@ -196,6 +201,23 @@ def checked_poses(matches: Sequence[Matches], world_from_cam: Mapping[str, SE3],
         f"pairs of photos, and {100 * better.share:.0f} % if what they hold is {instead}; "
         f"wanted {read_as}: convert them"
     )
+
+
+def check_unit(metres_per_unit: float) -> None:
+    """Refuses poses in metres whose lengths depth takes for millimetres or centimetres.
+
+    Args:
+        metres_per_unit: of the poses, as depth has it; networks are right within a factor of 2 or 3.
+
+    Raises:
+        InputError: it is that of one of `UNITS`, within a factor of `UNIT_DOUBT`.
+    """
+    for name, metres in UNITS.items():
+        if metres / UNIT_DOUBT < metres_per_unit < metres * UNIT_DOUBT:
+            raise InputError(
+                f"the given poses are read in metres, and depth says that one unit is {metres_per_unit:.2g} m: if they "
+                f"are in {name}, add --set scale.factor={metres:g}; if they are in metres, --set scale.factor=1"
+            )
 
 
 def read_otherwise(world_from_cam: Mapping[str, SE3], read_as: Convention, other: Convention) -> dict[str, SE3]:

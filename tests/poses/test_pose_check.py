@@ -7,7 +7,15 @@ from synthetic import look_at
 
 from recon3d.errors import InputError
 from recon3d.geometry import SE3
-from recon3d.poses.pose_check import CONVENTIONS, Convention, Matches, checked_poses, pose_fit, read_otherwise
+from recon3d.poses.pose_check import (
+    CONVENTIONS,
+    Convention,
+    Matches,
+    check_unit,
+    checked_poses,
+    pose_fit,
+    read_otherwise,
+)
 
 READ_AS = [Convention(), *{str(one): one for one in CONVENTIONS.values()}.values()]
 
@@ -96,3 +104,17 @@ def test_a_pair_or_two_are_too_few_to_judge_by() -> None:
     wrong = {name: pose.inverse() for name, pose in poses.items()}
     assert checked_poses(matched(poses)[:2], wrong, Convention()).pairs == 2
     assert checked_poses([], wrong, Convention()).pairs == 0
+
+
+@pytest.mark.parametrize("error", [0.4, 1, 2.5])
+@pytest.mark.parametrize(("unit", "metres"), [("millimetres", 0.001), ("centimetres", 0.01)])
+def test_poses_that_depth_takes_for_millimetres_are_refused_with_the_factor(
+    unit: str, metres: float, error: float
+) -> None:
+    with pytest.raises(InputError, match=f"if they are in {unit}, add --set scale.factor={metres:g};"):
+        check_unit(metres * error)
+
+
+@pytest.mark.parametrize("metres_per_unit", [0.05, 0.3, 1, 3, 20, 1e-5])
+def test_depth_may_be_off_by_a_lot_before_the_unit_is_doubted(metres_per_unit: float) -> None:
+    check_unit(metres_per_unit)
