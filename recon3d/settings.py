@@ -105,6 +105,9 @@ class ScaleSettings:
     known_distance: str | None = None
     """Distances measured in the scene, "PHOTO:u1,v1 PHOTO:u2,v2 = METRES", several apart by semicolons; pixels of the
     scene's photos/PHOTO, which stands upright, at the working size."""
+    board: str | None = None
+    """A board of known size that stands in the scene: "KIND COLUMNSxROWS SQUARE_M [DICTIONARY]", such as
+    "chessboard 9x6 0.025" (inner corners) or "charuco 5x7 0.04 APRILTAG_36h11" (squares)."""
     level: bool | None = None
     """Turn the world z up with the floor near 0; None = worlds of estimated poses; given poses keep theirs."""
     trusted_photos: int = 20

@@ -22,7 +22,7 @@ class MetricScale:
     Attributes:
         factor: metres per unit of the sparse model, > 0.
         relative_sigma: one standard deviation over the factor; 0 where it was given, 1 where nothing is known.
-        source: "given factor", "known distance", "given poses", "depth median" or "none".
+        source: "given factor", "known distance", "known board", "given poses", "depth median" or "none".
     """
 
     factor: float
@@ -54,7 +54,7 @@ def metric_scale(
         InputError: the factor is not a positive number, or there is a measured one too.
     """
     if factor is not None and known is not None:
-        raise InputError("got scale.factor and a known distance, wanted one of them: both say how large the world is")
+        raise InputError(f"got scale.factor and a {known.source}, wanted one of them: both say how large the world is")
     if factor is not None:
         if not (np.isfinite(factor) and factor > 0):
             raise InputError(f"scale.factor: got {factor}, wanted metres per unit, > 0")

@@ -26,6 +26,7 @@ from recon3d.scale.ties import Ties, ray_angles, ties_of
 from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
 from recon3d.settings import ScaleSettings
 from recon3d.signals import Signal
+from recon3d.stages.board import board_scale
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.marks import known_scale
 
@@ -58,14 +59,20 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     views, outliers = _together(inherit(fits, list(cameras)), gathered, cameras, settings)
     without = tuple(name for name in lines if lines[name] is None)
     tied = {name: view for name, view in views.items() if not view.inherited and name not in (*outliers, *without)}
+    used = {name: view for name, view in views.items() if name not in (*outliers, *without)}
+
+    def depth_of(name: str) -> Array:
+        return _scaled(scene, name, lines.get(name), views[name])
+
     known = None
+    if settings.known_distance and settings.board:
+        raise InputError(
+            "got scale.known_distance and scale.board, wanted one of them: both say how large the world is"
+        )
     if settings.known_distance:
-        used = {name: view for name, view in views.items() if name not in (*outliers, *without)}
-
-        def depth_of(name: str) -> Array:
-            return _scaled(scene, name, lines.get(name), views[name])
-
         known = known_scale(scene, settings.known_distance, sparse_poses, ties, used, depth_of)
+    if settings.board:
+        known = board_scale(scene, settings.board, sparse_poses, job.report)
     metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor, known=known)
     if lines and metric.source == "depth median":
         raise InputError(
