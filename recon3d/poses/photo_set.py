@@ -93,37 +93,37 @@ def why_left_out(database: Path, photos: Mapping[str, Path], placed: Collection[
         inliers = {pair: len(geometry.inlier_matches) for pair, geometry in _verified(found).items()}
         mirrored = _mirrored(found, lost, [i for i in features if i not in lost])
     detail = _usual_detail([photos[name] for name in placed])
-    groups = _connected(lost, [pair for pair in inliers if pair[0] in lost and pair[1] in lost])
-    companions = {i: [names[k - 1] for k in sorted(group) if k != i] for group in groups for i in group}
     reasons = {}
     for i in lost:
-        best = max(
-            ((count, a + b - i) for (a, b), count in inliers.items() if i in (a, b) and a + b - i not in lost),
-            default=None,
-        )
-        sharpness = fine_detail(load_working(photos[names[i - 1]])) / detail if detail else 1.0
-        found_text = f"{features[i]} features"
+        name, count = names[i - 1], f"{features[i]} features"
+        sharpness = fine_detail(load_working(photos[name])) / detail if detail else 1.0
         if i in mirrored:
-            reason = f"looks like a mirrored copy of {names[mirrored[i] - 1]}"
+            reasons[name] = f"looks like a mirrored copy of {names[mirrored[i] - 1]}"
         elif sharpness < BLURRED and features[i]:
-            reason = f"{found_text}, {sharpness:.0%} of the others' fine detail: blurred, perhaps by motion, or bare"
+            reasons[name] = f"{count}, {sharpness:.0%} of the others' fine detail: blurred, perhaps by motion, or bare"
         elif features[i] < FEW_FEATURES:
-            reason = f"only {found_text}: textureless"
-        elif best:
-            reason = (
-                f"{found_text}, at most {best[0]} in agreement with a photo that was placed ({names[best[1] - 1]}): "
-                "too little overlap or too little sideways motion"
-            )
-        elif companions[i]:
-            others = ", ".join(companions[i][:3]) + (", …" if len(companions[i]) > 3 else "")
-            reason = (
-                f"{found_text}, in agreement with {len(companions[i])} others left out ({others}) but with none that "
-                "was placed: another scene, or a gap between"
-            )
+            reasons[name] = f"only {count}: textureless"
         else:
-            reason = f"{found_text}, but none agree with a photo that was placed: no overlap"
-        reasons[names[i - 1]] = reason
+            reasons[name] = f"{count}, {_agreement(i, inliers, lost, names)}"
     return reasons
+
+
+def _agreement(lost_id: int, inliers: Mapping[tuple[int, int], int], lost: list[int], names: list[str]) -> str:
+    """With whom a photo that was left out agrees, and what that tells."""
+    partners = {a + b - lost_id: count for (a, b), count in inliers.items() if lost_id in (a, b)}
+    best = max((i for i in partners if i not in lost), key=partners.__getitem__, default=None)
+    if best is not None:
+        return (
+            f"at most {partners[best]} in agreement with a photo that was placed ({names[best - 1]}): too little "
+            "overlap or too little sideways motion"
+        )
+    if partners:
+        some = ", ".join(names[i - 1] for i in sorted(partners)[:3]) + (", …" if len(partners) > 3 else "")
+        return (
+            f"in agreement with {len(partners)} others left out ({some}) but with none that was placed: another scene, "
+            "or a gap between"
+        )
+    return "but none agree with a photo that was placed: no overlap"
 
 
 def fine_detail(image: Array) -> float:
@@ -148,10 +148,9 @@ def _usual_detail(files: list[Path]) -> float:
 def _verified(database: pycolmap.Database) -> dict[tuple[int, int], pycolmap.TwoViewGeometry]:
     """Pairs of image ids, smaller first, whose matches agree on a geometry."""
     ids, geometries = database.read_two_view_geometries()
-    pairs = (pycolmap.pair_id_to_image_pair(number) for number in ids)
     return {
-        (min(pair), max(pair)): geometry
-        for pair, geometry in zip(pairs, geometries, strict=True)
+        pycolmap.pair_id_to_image_pair(number): geometry
+        for number, geometry in zip(ids, geometries, strict=True)
         if len(geometry.inlier_matches)
     }
 
