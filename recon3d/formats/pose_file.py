@@ -13,6 +13,7 @@ from recon3d.formats.colmap import find_colmap_model, read_colmap
 from recon3d.formats.names import photo_name
 from recon3d.formats.nerfstudio import transforms_from_json
 from recon3d.formats.untrusted import floats, matrix, naming, parse_json, pose_numbers, read_text
+from recon3d.geometry.arrays import Array
 from recon3d.geometry.se3 import SE3
 
 
@@ -99,6 +100,7 @@ def _from_tum(path: Path, rows: list[tuple[int, list[str]]], names: Sequence[str
         with naming(f"{path}: row {number}"):
             _check_tracked(numbers[1:])
             values = pose_numbers(numbers[1:])
+            _check_quaternion_last(values)
             poses.append((words[0], SE3.from_quat_wxyz(values[[6, 3, 4, 5]], values[:3])))
     if any(time in set(names) for time, _ in poses):
         return _matched(path, poses, names, metric=True, source="TUM")
@@ -154,6 +156,16 @@ def _check_tracked(numbers: Sequence[float]) -> None:
     """Refuses NaN, with which trackers write that they were lost."""
     if any(math.isnan(number) for number in numbers):
         raise InputError("pose: got NaN, wanted numbers; where tracking was lost, take out the row and its photo")
+
+
+def _check_quaternion_last(values: Array) -> None:
+    """Refuses a row of TUM whose quaternion stands before the position."""
+    first, last = float(np.linalg.norm(values[:4])), float(np.linalg.norm(values[3:]))
+    if abs(last - 1) > 1e-2 and abs(first - 1) < 1e-4:
+        raise InputError(
+            f"quaternion: got norm {last:.4g}, wanted 1; the first four numbers after the time have it: wanted "
+            "t x y z qx qy qz qw, write the position first"
+        )
 
 
 def _check_count(path: Path, count: int, names: Sequence[str], why: str) -> None:

@@ -138,6 +138,8 @@ def test_bad_entries_of_json_are_refused_with_their_name(tmp_path, bad):
         ("0.1 0 0 0 0 0 0 1", "1 rows for 3 photos"),
         ("IMG_1 0 0 0 0 0 0 1", "row 1"),
         ("1 0 0 0 0 0 0 0.5", "norm 0.5"),
+        ("1 0.6 0 0 0.8 3 4 5", "write the position first"),
+        ("1 0 0 0 nan nan nan nan", "row 1: pose: got NaN.*take out the row"),
         ("{", "not a JSON"),
         ('{"a": 1}', "poses"),
         ("[1]", "poses"),
