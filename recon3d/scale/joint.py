@@ -75,6 +75,13 @@ class Evidence:
         """Its median depth at its scale [unit of the ties]; 0 where it has none."""
         return float(np.exp(self.sketch.middle + self.scale.log_scale)) if self.sketch.smooth.any() else 0.0
 
+    def surface(self, scale: ViewScale) -> Array:
+        """(N, 3) points of the world on smooth surfaces, at a scale [unit of the ties]."""
+        directions, log_depth, terms = self.sketch.points()
+        z = np.exp(log_depth + scale.log_scale + np.clip(terms[:, : len(scale.field)] @ scale.field, -LIMIT, LIMIT))
+        points: Array = self.world_from_cam @ (directions * z[:, None])
+        return points
+
 
 def evidence(ties: Ties, depth: Array, sketch: Sketch, world_from_cam: SE3, scale: ViewScale) -> Evidence:
     """Gathers what `fit_jointly` needs, so that the depth map (H, W), 0 = none, need not be kept."""

@@ -30,9 +30,11 @@ from recon3d.stages.board import board_scale
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.marks import known_scale
 
-VERSION = 3
+VERSION = 4
 PARTNERS = 6
 """Other views that each view is compared with."""
+THIN = 4
+"""Every so manieth of a view's samples is looked at for what is level."""
 SPREAD_LIMIT = 0.15
 """Spread of the per-view scales (1.4826 MAD of the logarithm) beyond which SCALE_SPREAD is raised."""
 
@@ -54,9 +56,8 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     for name in each(list(cameras), "scale", job.report):
         mine, depth = ties.get(name, Ties.none()), _predicted(scene, name, lines.get(name))
         fits[name] = fit_view(mine, depth, settings)
-        if not trusted:
-            gathered[name] = evidence(mine, depth, sketch(depth, cameras[name]), sparse_poses[name], fits[name])
-    views, outliers = _together(inherit(fits, list(cameras)), gathered, cameras, settings)
+        gathered[name] = evidence(mine, depth, sketch(depth, cameras[name]), sparse_poses[name], fits[name])
+    views, outliers = _together(inherit(fits, list(cameras)), {} if trusted else gathered, cameras, settings)
     without = tuple(name for name in lines if lines[name] is None)
     tied = {name: view for name, view in views.items() if not view.inherited and name not in (*outliers, *without)}
     used = {name: view for name, view in views.items() if name not in (*outliers, *without)}
@@ -82,13 +83,15 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
         metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
     if not tied:  # nothing says otherwise: depth keeps its own metres
-        own = -math.log(metric.factor)
-        views = {name: dataclasses.replace(view, log_scale=own) for name, view in views.items()}
+        views = {name: dataclasses.replace(view, log_scale=-math.log(metric.factor)) for name, view in views.items()}
     world_from_cam = {name: pose.scaled(metric.factor) for name, pose in sparse_poses.items()}
     levelled_from_world = SE3.identity()
     if settings.level or (settings.level is None and not given):
-        points = sparse.points * metric.factor if sparse else _points(scene, cameras, world_from_cam)
-        levelled_from_world = level(world_from_cam, points)
+        own = ViewScale(-math.log(metric.factor), 0.0, 0, inherited=False)  # a sensor's depth is in metres already
+        chunks = [gathered[name].surface(own if trusted else views[name])[::THIN] for name in used]
+        seen = np.concatenate([*chunks, np.empty((0, 3))])
+        points = sparse.points if sparse else seen
+        levelled_from_world = level(world_from_cam, points * metric.factor, seen * metric.factor)
     entries = {name: _entry(view, metric, trusted) for name, view in views.items()}
     for name, line in lines.items():
         entries[name]["line"] = [line.scale, line.shift] if line else None
@@ -242,16 +245,6 @@ def _told(
     line = f"1 unit = {metric.factor:.4g} m ± {100 * metric.relative_sigma:.1f} % ({metric.source})"
     line += f", {len(tied)} of {len(views)} views tied, their scales spread {100 * spread:.1f} %"
     return line, facts, signals
-
-
-def _points(scene: Scene, cameras: Mapping[str, Camera], world_from_cam: Mapping[str, SE3]) -> Array:
-    """(N, 3) world points [m] of the depth maps, thinned: what there is to level by without ties."""
-    chunks = []
-    for name, pose in world_from_cam.items():
-        depth = load_array(scene.depth_path(name))
-        points = cameras[name].backproject(depth)[::8, ::8][depth[::8, ::8] > 0]
-        chunks.append(pose @ points.astype(np.float64))
-    return np.concatenate(chunks)
 
 
 def aligned_depth(scene: Scene, name: str, view: Mapping[str, Any]) -> Array:

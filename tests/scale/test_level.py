@@ -60,6 +60,41 @@ def test_photos_straight_down_still_find_up() -> None:
     assert (levelled @ TURN @ down["0"]).R[:, 1] == pytest.approx([0, -1, 0], abs=1e-6)
 
 
+def tilted(poses: dict[str, SE3], degrees: float) -> dict[str, SE3]:
+    """Every camera rolled and turned alike, as hand-held ones may be: their edges say a wrong up."""
+    angle = np.radians(degrees)
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    return {name: SE3(turn @ pose.R, pose.t) for name, pose in poses.items()}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_floor_says_what_level_is_where_the_cameras_are_held_askew(noise: float) -> None:
+    points = floor_points(6000)
+    points += np.random.default_rng(1).normal(0, noise, points.shape)
+    poses = tilted(ring(), 7)
+    assert level(moved(poses), points[:0]).R @ TURN.R[:, 2] != pytest.approx([0, 0, 1], abs=0.05)
+    levelled = level(moved(poses), TURN @ points, TURN @ points)
+    assert np.degrees(np.arccos((levelled @ TURN).R[2, 2])) < 0.5
+    # The floor itself, not a table above it, is at zero.
+    assert ((levelled @ TURN) @ np.array([[0.2, 0.3, 0.0]]))[0, 2] == pytest.approx(0, abs=0.06)
+
+
+@pytest.mark.parametrize("flat", [(1, 1, 1), (1, 0.01, 1)])
+def test_points_without_a_level_plane_leave_it_to_the_cameras(flat: tuple[float, float, float]) -> None:
+    # A cloud of leaves; the front of a house.
+    points = np.random.default_rng(0).normal(0, 2, (3000, 3)) * flat
+    without = level(moved(ring()), np.empty((0, 3)))
+    assert np.allclose(level(moved(ring()), TURN @ points, TURN @ points).R, without.R)
+
+
+def test_a_slope_is_not_taken_for_the_floor() -> None:
+    angle = np.radians(20)
+    points = floor_points()
+    slope = points @ np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]).T
+    levelled = level(moved(ring()), TURN @ slope, TURN @ slope)
+    assert (levelled @ TURN).R[:, 2] == pytest.approx([0, 0, 1], abs=0.01)
+
+
 def test_one_camera_and_no_points_are_enough() -> None:
     levelled = level({"only": TURN}, np.empty((0, 3)))
     assert levelled @ TURN.t == pytest.approx([0, 0, 0], abs=1e-9)
