@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.zoedepth.modeling_zoedepth import log_binom
 
-_CPU_CHUNK, _CHUNK = 8192, 1 << 21
-"""Pixels whose bins are worked on at a time: 2 MB of 64 bins, what a core's cache holds; few launches elsewhere."""
+_CPU_CHUNK, _CHUNK = 2048, 1 << 21
+"""Pixels whose bins are worked on at a time: 0.5 MB of 64 bins, a part of a core's cache; few launches elsewhere."""
 _ATTRACTION = 300.0
 """alpha of Bhat et al., equation 2; transformers uses it whatever `attractor_alpha` says."""
 _P_EPS = 1e-4
@@ -36,9 +36,9 @@ class MetricHeads(nn.Module):
 
     The same function as theirs but for this: they add the router's votes of all photos of a batch and send all to one
     head; here each photo has its own vote. Written for bytes, of which theirs moves some 6 GB a photo: what is made
-    of 64 bins a pixel is made in pieces that stay in the cache, the bins' logits, affine in (1, k) but for
-    a constant that the softmax takes away, by one small matrix product; and the network that says where the bins lie
-    is applied before its input is enlarged, not after (a 1x1 convolution and a bilinear resize commute).
+    of 64 bins a pixel is made in pieces that stay in the cache; the bins' logits, affine in (1, k) but for a
+    constant that the softmax takes away, by one small matrix product; and the part of a 1x1 convolution that sees
+    the embedding is applied before that is enlarged, not after (it commutes with a bilinear resize).
     """
 
     def __init__(self, head: Any, config: Any) -> None:
@@ -99,12 +99,7 @@ class MetricHeads(nn.Module):
             embedding = own
         if self._normed:
             centres = ((farthest - nearest) * centres + nearest).sort(1)[0].clip(nearest, farthest)
-        centres = _enlarged(centres, activation).contiguous()
-        share, temperature = binomial_parameters(binomial, activation, embedding)
-        transform = binomial.log_binomial_transform
-        log_binomials = log_binom(transform.k_minus_1, transform.k_idx).flatten()
-        with torch.autocast(centres.device.type, enabled=False):
-            return bin_statistics(centres, share, temperature, log_binomials)
+        return expected_depth(binomial, activation, embedding, centres)
 
 
 def attractor_points(attractor: Any, features: Tensor, *, normed: bool) -> Tensor:
@@ -125,65 +120,83 @@ def attract_(centres: Tensor, points: Tensor, *, mean: bool) -> None:
     Source: Bhat et al., ZoeDepth (arXiv 2302.12288), equation 2.
     """
     count = points.shape[1]
+    one = centres.new_ones(())
     for c, p in _chunks(centres, points):
-        shift = torch.zeros_like(c)
-        away, weight = torch.empty_like(c), torch.empty_like(c)
+        shift, away, weight = torch.zeros_like(c), torch.empty_like(c), torch.empty_like(c)
         for i in range(count):
             torch.sub(p[i], c, out=away)
-            torch.mul(away, away, out=weight)
-            shift.addcdiv_(away, weight.mul_(_ATTRACTION).add_(1))
+            torch.addcmul(one, away, away, value=_ATTRACTION, out=weight)
+            shift.addcdiv_(away, weight)
         c.add_(shift, alpha=1 / count if mean else 1)
 
 
-def binomial_parameters(binomial: Any, activation: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, h, w) share p and temperature of each pixel's binomial.
+def expected_depth(binomial: Any, activation: Tensor, embedding: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each pixel's depth over its bins.
 
     Args:
         binomial: transformers' ZoeDepthConditionalLogBinomialSoftmax.
         activation: (B, C, h, w).
-        embedding: (B, C', h', w'), condition; smaller.
+        embedding: (B, C', h', w'), its condition; coarser.
+        centres: (B, K, h', w') of the bins [m].
+
+    Returns:
+        (B, h, w) mean [m] and (B, h, w) variance [m²].
     """
     first, activate, second, positive = binomial.mlp
     of_activation, of_embedding = first.weight.split([activation.shape[1], embedding.shape[1]], 1)
-    hidden = F.conv2d(activation, of_activation, first.bias)
-    hidden = hidden + _enlarged(F.conv2d(embedding, of_embedding), hidden)
-    values = _precise(positive(second(activate(hidden)))) + _P_EPS
-    share = values[:, 0] / (values[:, 0] + values[:, 1])
-    temperature = values[:, 2] / (values[:, 2] + values[:, 3])
-    return share, (binomial.max_temp - binomial.min_temp) * temperature + binomial.min_temp
+    condition = _enlarged(F.conv2d(embedding, of_embedding), activation)
+    shape = (activation.shape[0], *activation.shape[2:])
+    transform = binomial.log_binomial_transform
+    log_binomials = log_binom(transform.k_minus_1, transform.k_idx).flatten()
+    values = [_rows(of) for of in (activation, condition, _enlarged(centres, activation))]
+    mean, variance = (centres.new_empty(len(values[0])) for _ in range(2))
+    size = _chunk_of(centres)
+    for a, e, c, m, v in zip(*(of.split(size) for of in (*values, mean, variance)), strict=True):
+        hidden = activate(F.linear(a, of_activation.flatten(1), first.bias) + e)
+        four = _precise(positive(F.linear(hidden, second.weight.flatten(1), second.bias))) + _P_EPS
+        share, heat = four[:, 0] / (four[:, 0] + four[:, 1]), four[:, 2] / (four[:, 2] + four[:, 3])
+        temperature = (binomial.max_temp - binomial.min_temp) * heat + binomial.min_temp
+        m[:], v[:] = bin_statistics(c, share, temperature, log_binomials)
+    return mean.view(shape), variance.view(shape)
 
 
 def bin_statistics(centres: Tensor, share: Tensor, temperature: Tensor, log_binomials: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of depth over bins with binomial probabilities.
 
     Args:
-        centres: (B, K, h, w) [m], contiguous.
-        share: (B, h, w) p of the binomial, 0…1.
-        temperature: (B, h, w) that divides the logits.
+        centres: (N, K) of N pixels [m].
+        share: (N,) p of the binomial, 0…1.
+        temperature: (N,) that divides the logits.
         log_binomials: (K,) log of (K - 1 over k).
 
     Returns:
-        (B, h, w) mean [m] and (B, h, w) variance [m²], with probabilities softmax((log (K - 1 over k) + k log p
+        (N,) mean [m] and (N,) variance [m²], with probabilities softmax((log (K - 1 over k) + k log p
         + (K - 1 - k) log(1 - p)) / temperature).
     """
     slope = share.clamp(_P_EPS, 1).log() - (1 - share).clamp(_P_EPS, 1).log()
     affine = torch.stack((1 / temperature, slope / temperature), 1)
-    basis = torch.stack((log_binomials, torch.arange(len(log_binomials), device=centres.device)), 1).to(centres.dtype)
-    mean, variance = torch.empty_like(share)[:, None], torch.empty_like(share)[:, None]
-    for c, a, m, v in _chunks(centres, affine, mean, variance):
-        probability = (basis @ a).softmax(0)
-        weighted = probability.mul_(c)
-        torch.sum(weighted, 0, keepdim=True, out=m)
-        torch.sum(weighted.mul_(c), 0, keepdim=True, out=v)
-        v.sub_(m * m).clamp_min_(0)
-    return mean[:, 0], variance[:, 0]
+    basis = torch.stack((log_binomials, torch.arange(len(log_binomials), device=centres.device)))
+    with torch.autocast(centres.device.type, enabled=False):
+        weighted = (affine @ basis.to(affine.dtype)).softmax(1).mul_(centres)
+    mean = weighted.sum(1)
+    return mean, (weighted.mul_(centres).sum(1) - mean**2).clamp_min_(0)
 
 
 def _chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """(C, pixels) views of (B, C, h, w) tensors, photo by photo, piece by piece."""
-    size = _CPU_CHUNK if tensors[0].device.type == "cpu" else _CHUNK
+    """(C, pixels) views of contiguous (B, C, h, w) tensors, photo by photo, piece by piece."""
+    size = _chunk_of(tensors[0])
     for photo in zip(*(tensor.flatten(2) for tensor in tensors), strict=True):
         yield from zip(*(tensor.split(size, 1) for tensor in photo), strict=True)
+
+
+def _chunk_of(values: Tensor) -> int:
+    """Pixels to work on at a time."""
+    return _CPU_CHUNK if values.device.type == "cpu" else _CHUNK
+
+
+def _rows(values: Tensor) -> Tensor:
+    """(B, C, h, w) as (B · h · w, C); a view where the channels come last in memory."""
+    return values.permute(0, 2, 3, 1).reshape(-1, values.shape[1])
 
 
 def _precise(values: Tensor) -> Tensor:
@@ -192,5 +205,6 @@ def _precise(values: Tensor) -> Tensor:
 
 
 def _enlarged(values: Tensor, like: Tensor) -> Tensor:
-    """(B, C, h', w') to the size of another."""
+    """(B, C, h', w') to the size of another, channels last in memory: on the CPU several times quicker."""
+    values = values.contiguous(memory_format=torch.channels_last)
     return F.interpolate(values, like.shape[2:], mode="bilinear", align_corners=True)
