@@ -1,24 +1,22 @@
 """ZoeDepth: metric depth of photos by the published inference, as torch operations on the device."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import transformers
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import ZoeDepthForDepthEstimation
 
-from recon3d.depth.folder import CONFIG, PREPROCESSOR, read_json, weight_files
+from recon3d.depth.folder import CONFIG, PREPROCESSOR, read_json
 from recon3d.depth.model import DepthPrediction, Head
+from recon3d.depth.pretrained import load_network
 from recon3d.depth.sigma import NETWORK_RELATIVE
 from recon3d.depth.zoedepth_fast import FastZoeDepth
 from recon3d.depth.zoedepth_head import BinDepth
-from recon3d.depth.zoedepth_input import Preprocessing, network_pixels, network_size, padding, preprocessing_of
+from recon3d.depth.zoedepth_input import STRIDE, Preprocessing, network_pixels, network_size, padding, preprocessing_of
 from recon3d.errors import InputError, StageError
 from recon3d.geometry.arrays import Array, checked
 from recon3d.geometry.camera import Camera
@@ -200,14 +198,8 @@ def load_zoedepth(
     folder = Path(source)
     config = read_json(folder / CONFIG)
     _check_config(folder / CONFIG, config)
-    for path in weight_files(folder):
-        try:
-            with safe_open(path, framework="pt") as file:
-                file.keys()
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{path}: not a whole safetensors file ({error}); copy or fetch it again") from error
     preprocessing = preprocessing_of(folder / PREPROCESSOR, config)
-    network = _network(folder)
+    network = load_network(folder, ZoeDepthForDepthEstimation, torch.zeros(1, 3, 2 * STRIDE, 2 * STRIDE))
     return ZoeDepth(
         FastZoeDepth(network).to(device),
         heads_of(network.config),
@@ -244,45 +236,3 @@ def _check_config(path: Path, config: Any) -> None:
     if remote or kind != "beit":
         got = f"{remote[0]} = {config[remote[0]]!r}" if remote else f"a backbone_config of model_type {kind!r}"
         raise InputError(f"{path}: got {got}, wanted the BEiT backbone of the published ZoeDepth, described in place")
-
-
-def _network(folder: Path) -> Any:
-    """The network with all its weights, in eval mode, float32, on the CPU."""
-    with _quiet():
-        try:
-            network, loaded = ZoeDepthForDepthEstimation.from_pretrained(
-                folder,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                dtype=torch.float32,
-                ignore_mismatched_sizes=True,  # so that they are listed below, by name
-                output_loading_info=True,
-            )
-        except Exception as error:  # whatever transformers makes of a user's config.json is about that file
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise InputError(f"{folder}: transformers can't build ZoeDepth from {CONFIG}: {reason}") from error
-    # transformers would leave weights that are missing or of another shape at random values
-    for what in ("missing", "unexpected", "mismatched"):
-        names = sorted(str(key[0] if isinstance(key, tuple) else key) for key in loaded[f"{what}_keys"])
-        if names:
-            raise InputError(
-                f"{folder}: {len(names)} {what} weights, such as {names[0]}; {CONFIG} and the safetensors files are "
-                "not of the same network: copy or fetch the whole model again"
-            )
-    return network.eval()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' advice and progress bars off stderr while it loads."""
-    log = transformers.utils.logging
-    verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(verbosity)
-        if bars:
-            log.enable_progress_bar()

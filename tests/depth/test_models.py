@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,6 +15,7 @@ from recon3d.depth.folder import weights_digest
 from recon3d.depth.hub import is_cached
 from recon3d.depth.models import MODELS, fetch_model, load_model, model_version
 from recon3d.errors import InputError
+from recon3d.geometry import Camera
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 COMMIT = MODELS["zoedepth-nk"].revision
@@ -183,7 +185,15 @@ def change_weights(folder, change):
 
 
 def weight_missing(folder):
-    change_weights(folder, lambda weights: weights.pop("relative_head.conv3.bias"))
+    change_weights(folder, lambda weights: weights.pop("metric_head.conv2.bias"))
+
+
+def unused_weights_missing(folder):
+    def change(weights):
+        for key in [key for key in weights if "fusion_stage.layers.0.residual_layer1" in key]:
+            del weights[key]
+
+    change_weights(folder, change)
 
 
 def weight_too_many(folder):
@@ -227,13 +237,12 @@ def zero_std(folder):
         (other_architecture, r"config\.json: got model_type 'maskformer', wanted one of zoedepth, depth_anything"),
         (remote_backbone, r"config\.json: got backbone = 'somebody/backbone'"),
         (other_backbone, r"config\.json: got a backbone_config of model_type 'swinv2'"),
-        (senseless_config, r"mine: transformers can't build ZoeDepth from config\.json"),
+        (senseless_config, r"mine: transformers can't build ZoeDepthForDepthEstimation from config\.json"),
         (truncated, r"model\.safetensors: not a whole safetensors file"),
         (html, r"model\.safetensors: not a whole safetensors file"),
-        (weight_missing, r"mine: 1 missing weights, such as relative_head\.conv3\.bias"),
-        (weight_too_many, r"mine: 1 unexpected weights, such as extra"),
+        (weight_missing, r"mine: 1 missing weights of ZoeDepthForDepthEstimation, such as metric_head\.conv2\.bias"),
         (fewer_layers, r"mine: \d+ missing weights"),
-        (other_shape, r"mine: 1 mismatched weights, such as relative_head\.conv3\.bias"),
+        (other_shape, r"mine: 1 mismatched weights of ZoeDepthForDepthEstimation, such as relative_head\.conv3\.bias"),
         (default_multiple, r"preprocessor_config\.json: got ensure_multiple_of = 0\.03125, wanted 32"),
         (no_padding, r"preprocessor_config\.json: got do_pad = False"),
         (size_as_text, r"preprocessor_config\.json: got size\.height = '64'"),
@@ -245,6 +254,17 @@ def test_a_spoilt_folder_is_refused_by_the_name_of_its_file(cache, folder, spoil
     with pytest.raises(InputError, match=message) as error:
         load(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("change", [unused_weights_missing, weight_too_many])
+def test_weights_that_decide_nothing_may_be_missing_or_left_over(cache, folder, change):
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    camera = Camera.from_fov(64, 48, 1.0)
+    whole = load(folder)(image, camera).values
+    before = (folder / "model.safetensors").read_bytes()
+    change(folder)
+    assert (folder / "model.safetensors").read_bytes() != before
+    np.testing.assert_array_equal(load(folder)(image, camera).values, whole)
 
 
 @pytest.mark.parametrize("wanted", ["cuda", "cuda:1", "mps"])
