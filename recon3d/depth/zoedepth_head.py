@@ -35,7 +35,7 @@ class MetricHeads(nn.Module):
     """Does the work of transformers' one-headed or multiple metric head, with its weights.
 
     The same function as theirs but for this: they add the router's votes of all photos of a batch and send all to one
-    head; here each photo has its own vote. Written for bytes, of which theirs moves some 6 GB a photo: what is made
+    head; here each photo has its own vote. Written for bytes, of which theirs moves several GB a photo: what is made
     of 64 bins a pixel is made in pieces that stay in the cache; the bins' logits, affine in (1, k) but for a
     constant that the softmax takes away, by one small matrix product; and the part of a 1x1 convolution that sees
     the embedding is applied before that is enlarged, not after (it commutes with a bilinear resize).
@@ -151,7 +151,7 @@ def expected_depth(binomial: Any, activation: Tensor, embedding: Tensor, centres
     values = [_rows(of) for of in (activation, condition, _enlarged(centres, activation))]
     mean, variance = (centres.new_empty(len(values[0])) for _ in range(2))
     size = _chunk_of(centres)
-    for a, e, c, m, v in zip(*(of.split(size) for of in (*values, mean, variance)), strict=True):
+    for a, e, c, m, v in zip(*(torch.split(of, size) for of in (*values, mean, variance)), strict=True):
         hidden = activate(F.linear(a, of_activation.flatten(1), first.bias) + e)
         four = _precise(positive(F.linear(hidden, second.weight.flatten(1), second.bias))) + _P_EPS
         share, heat = four[:, 0] / (four[:, 0] + four[:, 1]), four[:, 2] / (four[:, 2] + four[:, 3])
