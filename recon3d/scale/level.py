@@ -17,8 +17,12 @@ REACH_DEG = 12.0
 """A plane within this angle of level, as the photos' edges say it, may be a floor or a table [degrees]."""
 SLAB = 0.01
 """Thickness of what counts as one plane, as a share of the extent of the points."""
-PLANE_SHARE = 0.1
-"""Share of the points that one plane must hold to say what level is; chance brings 0.03 to 0.05 together."""
+PLANE_SHARE = 0.2
+"""Share of the points that one plane must hold to say what level is: chance brings 0.05 together, bent depth of a
+network 0.15."""
+PLANE_GAIN = 1.2
+"""One farther than `SETTLED_DEG` from level by the photos' edges must hold this many times the points of any slab that
+is level by them."""
 SETTLED_DEG = 3.0
 """The plane through those points is no farther than this from where they are most bunched [degrees]."""
 TRIED = 20_000
@@ -118,7 +122,9 @@ def _by_planes(up: Array, points: Array) -> Array:
         found, step = tried[int(np.argmax(bunched))], step / 4
     heights = points @ found
     slabs = _slabs(heights, width)
-    if slabs.max() < PLANE_SHARE * len(points):
+    near = found @ up >= np.cos(np.deg2rad(SETTLED_DEG))
+    gain = slabs.max() / _slabs(points @ up, width).max()
+    if slabs.max() < PLANE_SHARE * len(points) or not (near or gain >= PLANE_GAIN):
         return up
     middle = heights.min() + (float(np.argmax(slabs)) + 1) * width
     plane = points[np.abs(heights - middle) <= width]
