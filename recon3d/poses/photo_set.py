@@ -72,7 +72,7 @@ def same_views(database: Path, names: list[str]) -> list[tuple[str, ...]]:
     with pycolmap.Database.open(database) as found:
         links = _same_views(found, _verified(found))
     return [
-        tuple(names[i - 1] for i in sorted(group)) for group in _connected(range(1, len(names) + 1), links) if group[1:]
+        tuple(names[i - 1] for i in sorted(group)) for group in connected(range(1, len(names) + 1), links) if group[1:]
     ]
 
 
@@ -221,7 +221,7 @@ def _agreeing(a: Array, b: Array) -> int:
     return int(np.count_nonzero(clear & (back[nearest] == np.arange(len(a)))))
 
 
-def _connected(ids: Collection[int], links: Collection[tuple[int, int]]) -> list[list[int]]:
+def connected(ids: Collection[int], links: Collection[tuple[int, int]]) -> list[list[int]]:
     """Ids that hang together by links, in the order of the first of each group."""
     group = {i: [i] for i in ids}
     for a, b in links:
