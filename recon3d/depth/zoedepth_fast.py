@@ -15,7 +15,8 @@ class FastZoeDepth(nn.Module):
 
     What is replaced, from outside: the position bias of the backbone (`beit_bias`), the metric heads
     (`zoedepth_head`), the readout of the class token (`Reassembly`), the order of resize and 1x1 convolution in the
-    fusion layers (they commute; a quarter of the pixels), and the memory layout of the convolutions.
+    fusion layers (they commute; a quarter of the pixels), and the memory layout of the convolutions. Denormal numbers
+    are left as they are: torch.set_flush_denormal would change the arithmetic of the whole calling program.
     """
 
     def __init__(self, network: Any) -> None:
