@@ -30,8 +30,8 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 """The stages in their order, and the files that each alone writes."""
 
 MAYBE = ("masks", "depth", "disparity", "matched")
-"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched depth
-where there is a network's depth to refine and a photo to match with."""
+"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched while
+`refine` works."""
 
 UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
 
@@ -271,9 +271,9 @@ class Scene:
         """What the network said about the photo beside its depth, where it said something."""
         return self.root / "depth" / f"{name}.json"
 
-    def matched_path(self, name: str) -> Path:
-        """Depth after the first photometric pass [m] and the sigma of its logarithm, (2, h, w) float32."""
-        return self.root / "matched" / f"{name}.npy"
+    def matched_path(self, number: int, name: str) -> Path:
+        """Result of a photometric pass while refine works: log depth [log m] and its sigma, (2, h, w) float32."""
+        return self.root / "matched" / str(number) / f"{name}.npy"
 
     def refined_path(self, name: str) -> Path:
         """Depth that is fused, (H, W) float32 [m]."""

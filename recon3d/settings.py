@@ -63,7 +63,8 @@ class DepthSettings:
     """Where depth comes from."""
 
     model: str = "zoedepth-nk"
-    """Depth model: a name that `recon3d models` lists, a local folder in transformers' format, or recorded."""
+    """Depth model: a name that `recon3d models` lists, a local folder in transformers' format, recorded, or
+    ties (no network: the points that photos share, interpolated)."""
     maps: str | None = None
     """Folder of depth maps made by any tool, matched by stem; replaces the model."""
     maps_unit_m: float = 0.001
@@ -122,9 +123,10 @@ class RefineSettings:
     """Move each network's depth to where the other photos show the same; a sensor's is left as it is."""
     matches: int = 8
     """Other photos that each photo is matched with."""
+    full_size: bool = False
+    """Match at the photos' full size in the end, not at half: finer, and twice the work."""
     consistency: bool = True
     """Drop depths that other views contradict, or that nothing confirms and that are not sure by themselves."""
-
     edge_jump: float = 0.04
     """Relative depth jump between neighbouring pixels that makes an edge."""
     edge_angle_deg: float = 75.0

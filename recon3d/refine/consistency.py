@@ -24,6 +24,8 @@ THROUGH = 3.0
 """Tolerances by which a point must stand in front of what another view saw to count as looked through."""
 CLEARLY = 2 * math.sqrt(2)
 """Sigmas by which two equally noisy depths must differ: 2 of their difference's own sigma."""
+SHARED = 0.5
+"""Share of their variance that the depths of two views have in common, being matched with the same photos."""
 SURE_SIGMA = 0.4
 """Relative sigma up to which a depth is believed where no other view contradicts it: sensors and networks both.
 Wanting networks' depths confirmed (0.03) took a fifth off the F-score of their meshes and added no precision."""
@@ -156,6 +158,37 @@ def keep(votes: Votes, depth: Array, sigma: Array | None, settings: RefineSettin
     unopposed = votes.contradicted == 0
     kept: Array = confirmed | unopposed & (sure | (votes.seen < 2))
     return kept & (votes.contradicted <= votes.agree) & (depth > 0)
+
+
+def keep_matched(votes: Votes, depth: Array, sigma: Array, limit_m: float, settings: RefineSettings) -> Array:
+    """Decides which depths stay that were matched with the photos of the other views.
+
+    These measure, and are wrong where they agree with nobody: a depth stays where `min_agree` views confirm it, or
+    where fewer than that could have, if no more look through it than confirm it and its sigma is within the limit.
+
+    Args:
+        votes: of `vote`.
+        depth: (H, W) float32 [m], 0 = none.
+        sigma: (H, W) float32 [m].
+        limit_m: sigma beyond which a depth says nothing of use [m].
+        settings: `min_agree` is used.
+
+    Returns:
+        (H, W) bool, True = keep.
+    """
+    confirmed = (votes.agree >= settings.min_agree) | (votes.seen < settings.min_agree) & (votes.contradicted == 0)
+    kept: Array = confirmed & (votes.contradicted <= votes.agree) & (sigma <= np.float32(limit_m)) & (depth > 0)
+    return kept
+
+
+def confirmed_sigma(sigma: Array, votes: Votes) -> Array:
+    """(H, W) [m]: sigma of depths that other views measured too.
+
+    The more of them agree the smaller it is, to `SHARED` of the variance at last: they used the same photos.
+    """
+    agree = votes.agree.astype(np.float32)
+    smaller: Array = sigma * np.sqrt((1 + np.float32(SHARED) * agree) / (1 + agree))
+    return smaller
 
 
 def _grid_rays(camera: Camera) -> Array:

@@ -1,70 +1,122 @@
-"""Photometric refinement: a view's depth moved to where other photos match, its prior's shape kept elsewhere."""
+"""Photometric refinement: a view's depth moved to where other photos match, its prior's shape kept elsewhere.
+
+The cost model of one view in one pass: pixels x hypotheses x others, each a bilinear sample, three sums over windows
+and some ten products; where opinions are asked, two samples more; then eight paths of aggregation over pixels x
+hypotheses, and 30 conjugate gradient steps over 4/3 of the pixels. Memory: three volumes of pixels x hypotheses, and
+the photos of the view and of those that it is matched with: never the set.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
 from recon3d.refine.aggregate import aggregate
+from recon3d.refine.agreement import Opinion, disagreement
 from recon3d.refine.attach import attach
-from recon3d.refine.sweep import Look, matching_cost
+from recon3d.refine.sweep import matching_cost
+from recon3d.refine.warp import Look
 
-LEVELS = ((0.25, 0.8, 48), (0.5, 0.2, 32))
-"""Sweeps, coarse to fine: share of the photo's size, band to each side of log depth, hypotheses."""
+
+@dataclass(frozen=True)
+class Pass:
+    """One round over all views.
+
+    Attributes:
+        share: of the photo's size at which it works.
+        band: of log depth, searched to each side of the start.
+        count: hypotheses in it; odd, so that the start is one of them.
+        asks: whether the other views' results of the pass before count.
+        anew: start from the prior, not from the pass before: what was caught in a wrong place comes free.
+    """
+
+    share: float
+    band: float
+    count: int
+    asks: bool
+    anew: bool
+
+
+PASSES = (
+    Pass(0.25, 0.8, 49, asks=False, anew=True),
+    Pass(0.25, 0.8, 49, asks=True, anew=True),
+    Pass(0.5, 0.2, 33, asks=True, anew=False),
+    Pass(1.0, 0.04, 13, asks=True, anew=False),
+)
+"""Coarse to fine: first far and wide, last to a part of a pixel."""
 SMALL_CHANGE, LARGE_CHANGE, EDGE = 0.1, 1.0, 0.05
 """Costs of the semi-global aggregation, in units of 1 - NCC, and the grey difference of an edge."""
-TEMPERATURE = 0.7
+AGREEMENT = 4.0
+"""What the other views' results count against their photos."""
+TEMPERATURE = 0.2
 """Aggregated cost over which a label's likelihood falls to 1/e; set by the errors of exact rooms."""
+MISMATCH_PX = 0.25
+"""What matches are off by beyond what their cost tells, as poses and lenses are [px of the pass]."""
+LEAST_DOUBT = 0.1
+"""Least sigma of a prior's log depth: ties make it small where they are, and nothing is known of it elsewhere."""
 STIFFNESS = 100.0
 """Link of neighbouring pixels: one over the variance of the change of log correction from one to the next."""
 EDGE_GREY, EDGE_DEPTH = 0.03, 0.05
-"""Difference of grey, and of the prior's log depth, over which a link falls to 1/e."""
+"""Difference of grey, and of log depth, over which a link falls to 1/e."""
 LOOSE = 1e-3
 """Share of its stiffness that a link keeps over any edge."""
 PULL = 0.1
-"""Pull of log corrections to 0: over a hundred pixels without any match the prior comes back."""
+"""Pull of log corrections to 0: far from any match the start comes back."""
 
 
-def refined_depth(view: Look, others: Sequence[Look], prior: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Refines the depth of a view around a prior.
+def refined(
+    view: Look, others: Sequence[Look], opinions: Sequence[Opinion], start: torch.Tensor, how: Pass
+) -> torch.Tensor:
+    """Refines the depth of a view around a start.
 
-    At each size, coarse to fine: hypotheses prior · exp(±band), compared by `matching_cost`, aggregated, the best taken
-    to a part of a label by a parabola, its spread from the shape of the aggregated cost. Then the log corrections are
-    carried from where they are well known to where they are not, which keeps the prior's shape there.
-
-    The work is Σ over the levels of pixels · hypotheses · others, 4 windows sums for each, plus 8 paths of aggregation.
+    Hypotheses start · exp(±band) are compared with the photos of others and with what was found there; the costs are
+    aggregated, the best taken to a part of a label by a parabola, its spread from the shape of the aggregated cost.
+    Then the log corrections are carried from where they are well known to where they are not: there, the shape of the
+    start stays, attached to what is known around it.
 
     Args:
-        view: the photo.
-        others: photos to match it with, at least one.
-        prior: (H, W) [m], > 0, of the photo's size.
+        view: the photo, of its full size.
+        others: photos to match it with, of their full size, at least one.
+        opinions: of those photos; used where the pass asks.
+        start: (2, h, w) of any size: log depth [log m] and its standard deviation.
+        how: the pass.
 
     Returns:
-        (h, w) [m] and (h, w): depth at the finest level's size, and one standard deviation of its logarithm.
+        (2, H, W) at the pass's size: log depth [log m] and its standard deviation.
     """
-    log_depth = prior.log()
-    sigma = torch.zeros_like(log_depth)
-    for share, band, count in LEVELS:
-        small = _shrunk(view, share)
-        log_depth = _resized(log_depth, small.grey.shape)
-        offsets = torch.linspace(-band, band, count, device=log_depth.device)
-        cost = matching_cost(small, [_shrunk(other, share) for other in others], log_depth.exp(), offsets)
-        total = aggregate(cost, small.grey, small=SMALL_CHANGE, large=LARGE_CHANGE, edge=EDGE)
-        correction, sigma = _estimate(total, offsets)
-        links = _links(small.grey, log_depth), _links(small.grey.T, log_depth.T).T
-        log_depth = log_depth + attach(correction, 1 / sigma**2, *links, PULL)
-    return log_depth.exp(), sigma
+    small = view.shrunk(how.share)
+    log_depth, start_sigma = resized(start, small.grey.shape)
+    offsets = torch.linspace(-how.band, how.band, how.count, device=start.device)
+    cost = matching_cost(small, [other.shrunk(how.share) for other in others], log_depth.exp(), offsets)
+    if how.asks and opinions:
+        cost += AGREEMENT * disagreement(small, opinions, log_depth.exp(), offsets)
+    total = aggregate(cost, small.grey, small=SMALL_CHANGE, large=LARGE_CHANGE, edge=EDGE)
+    # after the aggregation: a prior errs over whole surfaces at a time, so that its word counts once, with heavy tails
+    doubt = torch.clamp(start_sigma, min=LEAST_DOUBT)
+    total += TEMPERATURE * torch.log1p(0.5 * (offsets[:, None, None] / doubt) ** 2)
+    correction, sigma = _estimate(total, offsets)
+    sigma = torch.sqrt(sigma**2 + (MISMATCH_PX * _depth_per_pixel(small, others, log_depth.exp())) ** 2)
+    start_sigma = torch.clamp(start_sigma, min=LEAST_DOUBT if how.anew else 0)
+    # the truth may lie outside of the band: by Chebyshev's inequality no likelier than that
+    sigma = torch.sqrt(sigma**2 + torch.clamp(start_sigma / how.band, max=1) ** 2 * start_sigma**2)
+    links = _links(small.grey, log_depth), _links(small.grey.T, log_depth.T).T
+    log_depth = log_depth + attach(correction, 1 / sigma**2, *links, PULL)
+    return torch.stack([log_depth, torch.minimum(sigma, start_sigma) if how.anew else sigma])
 
 
-def _shrunk(look: Look, share: float) -> Look:
-    width, height = look.camera.width, look.camera.height
-    return look.resized(max(1, round(width * share)), max(1, round(height * share)))
-
-
-def _resized(field: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+def resized(maps: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Maps (C, h, w) at the size (H, W), interpolated."""
     size = (int(shape[0]), int(shape[1]))
-    antialias = size[0] < field.shape[0]
-    return interpolate(field[None, None], size, mode="bilinear", align_corners=False, antialias=antialias)[0, 0]
+    antialias = size[0] < maps.shape[1]
+    return interpolate(maps[None], size, mode="bilinear", align_corners=False, antialias=antialias)[0]
+
+
+def _depth_per_pixel(view: Look, others: Sequence[Look], depth: torch.Tensor) -> torch.Tensor:
+    """(H, W) by how much the logarithm of depth changes as a match in a typical other photo moves by a pixel."""
+    baselines = [np.linalg.norm(other.world_from_cam.t - view.world_from_cam.t) for other in others]
+    return depth / (view.camera.fx * max(float(np.median(baselines)), 1e-9))
 
 
 def _estimate(total: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

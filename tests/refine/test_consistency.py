@@ -3,7 +3,7 @@ import pytest
 from synthetic import look_at, plane_frames, room_frames
 
 from recon3d.errors import InputError
-from recon3d.refine.consistency import Votes, keep, neighbours_of, vote
+from recon3d.refine.consistency import Votes, confirmed_sigma, keep, keep_matched, neighbours_of, vote
 from recon3d.settings import RefineSettings
 
 SETTINGS = RefineSettings()
@@ -89,6 +89,31 @@ def test_what_is_kept_by_a_table():
     depth = np.ones((1, len(table)), np.float32)
     assert keep(votes, depth, sigma.astype(np.float32), SETTINGS).tolist() == wanted.tolist()
     assert not keep(votes, 0 * depth, sigma, SETTINGS).any()
+
+
+def test_what_is_kept_of_matched_depths_by_a_table():
+    #            agree contradicted seen sigma -> kept, with a limit of 0.05
+    table = [
+        (2, 0, 4, 0.01, True),  # confirmed
+        (2, 0, 4, 0.06, False),  # by chance: it may be anywhere
+        (1, 0, 4, 0.01, False),  # three could have confirmed it and didn't
+        (2, 3, 5, 0.01, False),  # looked through more often
+        (1, 0, 1, 0.01, True),  # nobody else looked
+        (0, 1, 0, 0.01, False),
+    ]
+    agree, contradicted, seen, sigma, wanted = (np.array([column]) for column in zip(*table, strict=True))
+    votes = Votes(agree.astype(np.uint8), contradicted.astype(np.uint8), seen.astype(np.uint8))
+    depth = np.ones((1, len(table)), np.float32)
+    assert keep_matched(votes, depth, sigma, 0.05, SETTINGS).tolist() == wanted.tolist()
+    assert not keep_matched(votes, 0 * depth, sigma, 0.05, SETTINGS).any()
+
+
+def test_sigma_shrinks_with_every_view_that_agrees_but_not_to_nothing():
+    agree = np.array([[0, 1, 2, 200]], np.uint8)
+    sigma = confirmed_sigma(np.ones((1, 4), np.float32), Votes(agree, 0 * agree, agree))[0]
+    assert sigma[0] == 1
+    assert (np.diff(sigma) < 0).all()
+    assert sigma[3] == pytest.approx(np.sqrt(0.5), abs=0.01)
 
 
 def test_neighbours_see_the_same_from_elsewhere_and_never_from_behind():

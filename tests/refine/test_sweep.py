@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import torch
 from synthetic import Plane, look_at, plane_frames, render, room_frames
+from torch.nn.functional import interpolate
 
-from recon3d.refine.sweep import NEUTRAL, Look, matching_cost
+from recon3d.refine.sweep import NEUTRAL, matching_cost
+from recon3d.refine.warp import Look
 
 
 def _look(frame, image=None):
@@ -50,10 +52,10 @@ def test_what_hides_a_point_in_half_of_the_photos_does_not_count():
     assert cost[0, 10:-10, 50:-50].median() < 0.1
 
 
-@pytest.mark.parametrize("size", [(80, 60), (53, 41)])
-def test_a_shrunk_photo_matches_at_the_same_depth(size):
+@pytest.mark.parametrize("share", [0.5, 0.33])
+def test_a_shrunk_photo_matches_at_the_same_depth(share):
     frames = room_frames(9)[3:6]
-    looks = [_look(frame).resized(*size) for frame in frames]
-    depth = torch.nn.functional.interpolate(torch.tensor(frames[1].depth)[None, None], size[::-1], mode="area")[0, 0]
+    looks = [_look(frame).shrunk(share) for frame in frames]
+    depth = interpolate(torch.tensor(frames[1].depth)[None, None], looks[1].grey.shape, mode="area")[0, 0]
     cost = matching_cost(looks[1], [looks[0], looks[2]], depth, torch.linspace(-0.2, 0.2, 5))
     assert (cost.argmin(dim=0) == 2).float().mean() > 0.8
