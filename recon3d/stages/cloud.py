@@ -1,13 +1,10 @@
 """Stage cloud: all kept depths as one coloured point cloud."""
 
-import dataclasses
-
 from recon3d.files import replacing
 from recon3d.formats.ply import write_cloud
 from recon3d.fusion.cloud import cloud_of
-from recon3d.fusion.plan import plan_fusion
+from recon3d.fusion.plan import voxel_of
 from recon3d.scene import Scene
-from recon3d.settings import FuseSettings
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
@@ -27,7 +24,7 @@ def cloud(scene: Scene, job: Job) -> Outcome:
 def _work(scene: Scene, job: Job) -> Found:
     voxel = job.settings.cloud.voxel_size
     if voxel is None:
-        voxel = plan_fusion(frames(scene), dataclasses.replace(FuseSettings(), max_memory_gib=1e9)).voxel_size
+        voxel = voxel_of(frames(scene))
     points = cloud_of(frames(scene, "cloud", job.report), voxel)
     with replacing(scene.file("cloud.ply")) as temporary:
         write_cloud(temporary, points, scale_comments(scene))

@@ -1,20 +1,32 @@
 """Stage fuse: all kept depths as one clean mesh."""
 
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from recon3d.errors import StageError
 from recon3d.files import replacing
 from recon3d.formats.glb import write_glb
 from recon3d.formats.ply import write_mesh
 from recon3d.fusion.clean import clean
 from recon3d.fusion.order import in_order
-from recon3d.fusion.plan import plan_fusion
+from recon3d.fusion.plan import FusePlan, plan_fusion
 from recon3d.fusion.single_view import single_view_mesh
-from recon3d.fusion.tsdf import fuse as fuse_frames
+from recon3d.fusion.tsdf import fuse_tile, fused
+from recon3d.geometry import Mesh
 from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 1
+VERSION = 2
+TILES = "tiles"
+"""Folder of the tiles of a large scene that are done, while others are not."""
+PARTS = ("vertices", "triangles", "colors", "normals")
+"""Arrays of a tile's file."""
 
 
 def fuse(scene: Scene, job: Job) -> Outcome:
@@ -25,10 +37,10 @@ def fuse(scene: Scene, job: Job) -> Outcome:
         StageError: no surface came out.
     """
     key = stage_key("fuse", VERSION, job.settings, [], scene)
-    return run_stage(scene, "fuse", key, job, lambda: _work(scene, job))
+    return run_stage(scene, "fuse", key, job, lambda: _work(scene, job, key))
 
 
-def _work(scene: Scene, job: Job) -> Found:
+def _work(scene: Scene, job: Job, key: str) -> Found:
     settings = job.settings.fuse
     signals = []
     if len(scene.names()) == 1:
@@ -38,12 +50,13 @@ def _work(scene: Scene, job: Job) -> Found:
         if settings.truncation is not None and plan.truncation < plan.noise_m:
             text = f"truncation {plan.truncation:.3g} m, and depths are off by {plan.noise_m:.3g} m"
             signals.append(Signal("TRUNC_LT_RESIDUAL", text))
-        mesh, how = fuse_frames(frames(scene), plan, job.device, job.report), list(plan.reasons)
-    mesh = in_order(clean(mesh, settings.min_component))
+        mesh, how = _fused(scene, job, plan, key), list(plan.reasons)
+    mesh = clean(in_order(mesh), settings.min_component)
     with replacing(scene.file("mesh.ply")) as temporary:
         write_mesh(temporary, mesh, scale_comments(scene))
     with replacing(scene.file("mesh.glb")) as temporary:
         write_glb(temporary, mesh, {"scale": scale_comments(scene)[0]})
+    shutil.rmtree(scene.file(TILES), ignore_errors=True)
     size = mesh.vertices.max(axis=0) - mesh.vertices.min(axis=0)
     facts = {
         "vertices": len(mesh.vertices),
@@ -53,3 +66,25 @@ def _work(scene: Scene, job: Job) -> Found:
     }
     across = " x ".join(f"{side:.2f}" for side in size)
     return f"{len(mesh.triangles)} triangles, {across} m; {'; '.join(how)}", facts, signals
+
+
+def _fused(scene: Scene, job: Job, plan: FusePlan, key: str) -> Mesh:
+    """The surface, not cleaned; of many tiles each goes to disk when it is done, and is not done again after a kill."""
+    if len(plan.tiles) == 1:
+        return fused([fuse_tile(frames(scene), plan, device=job.device, report=job.report)], plan)
+    paths = [scene.file(TILES) / f"{key[:16]}-{number}.npz" for number in range(len(plan.tiles))]
+    for path, tile in zip(paths, plan.tiles, strict=True):
+        if not path.exists():
+            mesh = fuse_tile(frames(scene), plan, tile, job.device, job.report)
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **{name: getattr(mesh, name) for name in PARTS})
+    return fused(map(_load, paths), plan)
+
+
+def _load(path: Path) -> Mesh:
+    """A tile that is done."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Mesh(*(arrays[name] for name in PARTS))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StageError(f"{path}: missing or damaged ({error}); delete it and run the command again") from error

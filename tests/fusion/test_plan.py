@@ -5,10 +5,14 @@ import pytest
 from synthetic import plane_frames, room_frames
 
 from recon3d.errors import InputError
+from recon3d.fusion.grid import Grid
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
-from recon3d.fusion.tsdf import _Grid
 from recon3d.geometry import SE3, Camera, Frame
 from recon3d.settings import FuseSettings
+
+
+def _noisy(frames, sigma):
+    return [dataclasses.replace(frame, sigma=np.full_like(frame.depth, sigma)) for frame in frames]
 
 
 def test_voxels_are_the_pixel_footprint_of_small_photos():
@@ -31,21 +35,20 @@ def test_voxels_are_a_512th_of_the_scene_for_large_photos():
 
 def test_what_is_set_is_taken():
     settings = FuseSettings(voxel_size=0.03, truncation=0.2, min_weight=2.5)
-    plan = plan_fusion(room_frames(2), settings, residual_m=1.0)
+    plan = plan_fusion(room_frames(2), settings)
     assert (plan.voxel_size, plan.truncation, plan.min_weight) == (0.03, 0.2, 2.5)
     assert all("as set" in reason for reason in plan.reasons)
 
 
 def test_depths_that_disagree_widen_the_truncation():
-    plan = plan_fusion(room_frames(2), FuseSettings(voxel_size=0.01), residual_m=0.03)
+    plan = plan_fusion(_noisy(room_frames(2), 0.03), FuseSettings(voxel_size=0.01))
     assert plan.truncation == pytest.approx(0.06)
-    assert plan.noise_m == 0.03
+    assert plan.noise_m == pytest.approx(0.03)
     assert "noise" in plan.reasons[1]
 
 
 def test_noisy_depth_has_voxels_and_a_truncation_to_match():
-    frames = [dataclasses.replace(frame, sigma=np.full_like(frame.depth, 0.06)) for frame in room_frames(2, 320, 240)]
-    plan = plan_fusion(frames, FuseSettings())
+    plan = plan_fusion(_noisy(room_frames(2, 320, 240), 0.06), FuseSettings())
     assert plan.voxel_size == pytest.approx(0.015)
     assert plan.truncation == pytest.approx(0.12)
     assert "noise" in plan.reasons[0]
@@ -53,7 +56,7 @@ def test_noisy_depth_has_voxels_and_a_truncation_to_match():
 
 def test_no_truncation_swallows_the_things_themselves():
     frames = room_frames(2)
-    plan = plan_fusion(frames, FuseSettings(voxel_size=0.01), residual_m=1.0)
+    plan = plan_fusion(_noisy(frames, 1.0), FuseSettings(voxel_size=0.01))
     median = np.median(np.concatenate([frame.depth for frame in frames]))
     assert plan.truncation == pytest.approx(0.05 * median, rel=0.02)
     assert plan.noise_m == 1.0
@@ -69,7 +72,7 @@ def test_from_four_views_on_a_surface_must_be_measured_twice(views, min_weight):
 def test_planned_blocks_hold_the_surface_without_growing(voxel):
     frames = room_frames(6)
     plan = plan_fusion(frames, FuseSettings(voxel_size=voxel))
-    grid = _Grid.empty(plan, "cpu")
+    grid = Grid.empty(plan, "cpu")
     for frame in frames:
         grid.integrate(frame)
     used = grid.blocks.hashmap().size()
@@ -77,13 +80,14 @@ def test_planned_blocks_hold_the_surface_without_growing(voxel):
     assert used <= plan.block_count <= 2.5 * used + 64
 
 
-def test_voxels_that_do_not_fit_the_memory_are_refused_with_the_numbers():
-    with pytest.raises(InputError, match=r"fuse.voxel_size: got 0.004 m.*GiB.*max_memory_gib = 0.1"):
-        plan_fusion(room_frames(2), FuseSettings(voxel_size=0.004, max_memory_gib=0.1))
+@pytest.mark.parametrize(("voxel", "settings"), [(1e-4, {}), (0.004, {"max_memory_gib": 0.1, "max_tiles": 1})])
+def test_voxels_that_do_not_fit_the_memory_are_refused_with_the_numbers(voxel, settings):
+    with pytest.raises(InputError, match=rf"fuse.voxel_size: got {voxel:g} m.*GiB.*max_memory_gib = .*max_tiles ="):
+        plan_fusion(room_frames(2), FuseSettings(voxel_size=voxel, **settings))
 
 
 def test_voxels_that_were_not_set_grow_until_they_fit():
-    plan = plan_fusion(room_frames(2), FuseSettings(max_memory_gib=0.02))
+    plan = plan_fusion(room_frames(2), FuseSettings(max_memory_gib=0.02, max_tiles=1))
     assert plan.block_count * BYTES_PER_BLOCK <= 0.02 * 2**30
     assert "as fine as fits" in plan.reasons[0]
 
