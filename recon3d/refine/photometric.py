@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 from recon3d.refine.aggregate import aggregate
 from recon3d.refine.agreement import Opinion, disagreement
 from recon3d.refine.attach import attach
-from recon3d.refine.sweep import matching_cost
+from recon3d.refine.sweep import NEUTRAL, matching_cost
 from recon3d.refine.warp import Look
 
 
@@ -54,6 +54,8 @@ TEMPERATURE = 0.2
 """Aggregated cost over which a label's likelihood falls to 1/e; set by the errors of exact rooms."""
 MISMATCH_PX = 0.25
 """What matches are off by beyond what their cost tells, as poses and lenses are [px of the pass]."""
+MISFIT_SHARE = 0.5
+"""Share of the photos' size at which the misfit of whole photos is looked at."""
 LEAST_DOUBT = 0.1
 """Least sigma of a prior's log depth: ties make it small where they are, and nothing is known of it elsewhere."""
 STIFFNESS = 100.0
@@ -104,6 +106,26 @@ def refined(
     links = _links(small.grey, log_depth), _links(small.grey.T, log_depth.T).T
     log_depth = log_depth + attach(correction, 1 / sigma**2, *links, PULL)
     return torch.stack([log_depth, torch.minimum(sigma, start_sigma) if how.anew else sigma])
+
+
+def misfit(view: Look, others: Sequence[Look], maps: torch.Tensor) -> float:
+    """How badly a photo matches the others at the depth that was found.
+
+    Args:
+        view: the photo, of its full size.
+        others: photos to compare it with, at least one.
+        maps: (2, h, w) of `refined`.
+
+    Returns:
+        The mean cost where anything matches: 0 = perfectly, 1 = not at all. Of a photo whose pose is wrong it is high
+        and of its neighbours it is not, as the better half of the others counts.
+    """
+    small = view.shrunk(MISFIT_SHARE)
+    depth = resized(maps[:1], small.grey.shape)[0].exp()
+    smaller = [other.shrunk(MISFIT_SHARE) for other in others]
+    cost = matching_cost(small, smaller, depth, torch.zeros(1, device=depth.device))
+    shown = cost < NEUTRAL
+    return float(cost[shown].mean()) if bool(shown.any()) else NEUTRAL
 
 
 def resized(maps: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:

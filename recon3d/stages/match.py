@@ -13,7 +13,7 @@ from recon3d.files import load_array, save_array
 from recon3d.progress import each
 from recon3d.refine.agreement import Opinion
 from recon3d.refine.consistency import neighbours_of
-from recon3d.refine.photometric import PASSES, Pass, refined
+from recon3d.refine.photometric import PASSES, Pass, misfit, refined
 from recon3d.refine.warp import Look
 from recon3d.scene import Scene
 from recon3d.stages.job import Job
@@ -23,7 +23,21 @@ CACHED_VIEWS = 24
 """Photos or results held in memory at a time: partners of one view are mostly partners of the next."""
 
 
-def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Path]:
+@dataclasses.dataclass(frozen=True)
+class Matched:
+    """What the photos said.
+
+    Attributes:
+        paths: per view a file of log depth [log m] and its sigma, (2, h, w) float32.
+        misfits: per view how badly its photo matches the others at that depth, 0 to 1.
+    """
+
+    paths: dict[str, Path]
+    misfits: dict[str, float]
+
+
+@torch.inference_mode()
+def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> Matched:
     """Writes the depth of each view, pass by pass, as the photos around it match best.
 
     Args:
@@ -32,7 +46,7 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
         medians: of each view's depth [m].
 
     Returns:
-        Files of log depth [log m] and its sigma, (2, h, w), of the views that have depth and others to match with.
+        What was found of the views that have depth and others to match with.
     """
     device = pick_device(job.device)
     partners = neighbours_of(scene.world_from_cam(), scene.cameras(), medians, job.settings.refine.matches)
@@ -40,7 +54,18 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
     for number, how in enumerate(passes):
         title = f"match {number + 1} of {len(passes)}"
         _round(scene, job, _Round(number, title, how, partners, dict(medians), device))
-    return {name: scene.matched_path(len(passes) - 1, name) for name, others in partners.items() if others}
+    last, world_from_cam, cameras = len(passes) - 1, scene.world_from_cam(), scene.cameras()
+
+    @lru_cache(maxsize=CACHED_VIEWS)
+    def look(name: str) -> Look:
+        return Look.of(scene.image(name), cameras[name], world_from_cam[name], device)
+
+    paths = {name: scene.matched_path(last, name) for name, others in partners.items() if others}
+    misfits = {}
+    for name, path in paths.items():
+        maps = torch.tensor(load_array(path), device=device)
+        misfits[name] = misfit(look(name), [look(other) for other in partners[name]], maps)
+    return Matched(paths, misfits)
 
 
 @dataclasses.dataclass(frozen=True)

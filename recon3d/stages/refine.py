@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from recon3d.refine.masks import edge_mask
 from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
-from recon3d.stages.match import match
+from recon3d.stages.match import Matched, match
 from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
 
 VERSION = 3
@@ -26,8 +25,8 @@ CACHED_VIEWS = 24
 USEFUL_SIGMA = 0.02
 """Sigma of a matched depth up to which it is kept, of the scene's median depth: fusion truncates at a twentieth, and
 what lies beyond half of that from the surface makes surfaces of its own."""
-OUTLIER = 0.5
-"""Share of the typical agreement with other views below which a photo is named."""
+LARGE_MISFIT = 0.5
+"""Mean 1 - NCC of a photo from which its pose is doubted, if it is also twice the usual."""
 
 
 def refine(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
@@ -47,7 +46,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         depth = aligned_depth(scene, name, views[name])
         medians[name], counts[name] = _median(depth), int(np.count_nonzero(depth))
     todo = [name for name in cameras if not scene.refined_path(name).exists()]
-    matched: Mapping[str, Path] = {}
+    matched = Matched({}, {})
     if settings.photometric and not trusted and todo:
         matched = match(scene, job, medians)
 
@@ -55,8 +54,8 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     def masked(name: str) -> tuple[Array, Array]:
         """Depth without edges, and its sigma: as matched, or as predicted where there was nothing to match with."""
         depth = aligned_depth(scene, name, views[name])
-        if name in matched:
-            log_depth, relative = _enlarged(load_array(matched[name]), depth.shape)
+        if name in matched.paths:
+            log_depth, relative = _enlarged(load_array(matched.paths[name]), depth.shape)
             depth = np.where(depth > 0, np.exp(log_depth), np.float32(0))
             sigma = relative * depth
         else:
@@ -72,7 +71,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         if settings.consistency:
             others = [(masked(other)[0], cameras[other], world_from_cam[other]) for other in neighbours[name]]
             votes = vote(depth, cameras[name], world_from_cam[name], others, settings, sigma=sigma)
-            if name in matched and len(others) >= settings.min_agree:
+            if name in matched.paths and len(others) >= settings.min_agree:
                 sigma = confirmed_sigma(sigma, votes)
                 kept = keep_matched(votes, depth, sigma, limit_m, settings)
             else:
@@ -87,20 +86,19 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
             "the scale's line above, or loosen refine.agree_relative or refine.min_agree"
         )
     share = sum(left.values()) / max(sum(counts.values()), 1)
-    return f"{100 * share:.0f} % of the depths kept", {"kept_share": round(share, 4)}, _outliers(left, counts)
+    return f"{100 * share:.0f} % of the depths kept", {"kept_share": round(share, 4)}, _outliers(matched.misfits)
 
 
-def _outliers(left: Mapping[str, int], counts: Mapping[str, int]) -> list[Signal]:
-    """Names the photos of which far less is kept than of the others."""
-    shares = {name: left[name] / counts[name] for name in left if counts[name]}
-    typical = float(np.median(list(shares.values()))) if shares else 0.0
-    odd = tuple(name for name, share in shares.items() if share < OUTLIER * typical)
-    if not odd or len(shares) < 4:
+def _outliers(misfits: Mapping[str, float]) -> list[Signal]:
+    """Names the photos that match the others far worse than is usual, at the depths found."""
+    usual = float(np.median(list(misfits.values()))) if misfits else 1.0
+    limit = max(LARGE_MISFIT, 2 * usual)
+    odd = tuple(name for name, value in misfits.items() if value > limit)
+    if not odd:
         return []
-    text = (
-        f"the depths of {len(odd)} of {len(shares)} photos fit the other photos badly: less than half is kept of what"
-    )
-    return [Signal("OUTLIER_VIEW", f"{text} is usual ({100 * typical:.0f} %)", odd)]
+    worst = max(misfits[name] for name in odd)
+    text = f"{len(odd)} of {len(misfits)} photos don't show what the others show where their poses put it"
+    return [Signal("OUTLIER_VIEW", f"{text}: misfit up to {worst:.2f}, usually {usual:.2f}", odd)]
 
 
 def _enlarged(maps: Array, shape: tuple[int, ...]) -> Array:
