@@ -1,1 +1,1 @@
-"""Refine: which depths are kept."""
+"""Refine: depths moved to where the photos agree, and which of them are kept."""

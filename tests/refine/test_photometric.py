@@ -102,6 +102,7 @@ def test_exposure_steps_of_two_stops_do_not_count(frames, results):
     assert (error < 0.03).mean() > (plain < 0.03).mean() - 0.05
 
 
+@pytest.mark.slow
 def test_a_passer_by_in_a_third_of_the_photos_spoils_only_where_he_stands(frames, results):
     crowded, standing = [], []
     noise = np.random.default_rng(0).integers(0, 255, (110, 50, 3), np.uint8)
@@ -118,6 +119,7 @@ def test_a_passer_by_in_a_third_of_the_photos_spoils_only_where_he_stands(frames
     assert (error[free] < 0.03).mean() > (plain[free] < 0.03).mean() - 0.05
 
 
+@pytest.mark.slow
 def test_a_view_that_is_misplaced_spoils_itself_alone(frames, results):
     moved = list(frames)
     pose = frames[2].world_from_cam

@@ -1,0 +1,37 @@
+"""Flying pixels: what blurred depth edges put between two surfaces."""
+
+import cv2
+import numpy as np
+from synthetic import room_frames
+
+from recon3d.refine.consistency import confirmed_sigma, keep_matched, neighbours_of, vote
+from recon3d.refine.masks import edge_mask
+from recon3d.settings import RefineSettings
+
+
+def test_flying_pixels_go_and_good_ones_stay():
+    settings, frames = RefineSettings(), room_frames(7, 320, 240)
+    blurred = {frame.name: cv2.GaussianBlur(frame.depth, (0, 0), 1.0) for frame in frames}
+    poses, cameras = ({f.name: getattr(f, what) for f in frames} for what in ("world_from_cam", "camera"))
+    chosen = neighbours_of(poses, cameras, dict.fromkeys(poses, 2.3), settings.neighbours)
+    masked = {}
+    for frame in frames:
+        masked[frame.name] = np.where(edge_mask(blurred[frame.name], frame.camera, settings), 0, blurred[frame.name])
+    flying_count = flying_kept = good_count = good_kept = 0
+    for frame in frames:
+        depth = masked[frame.name].astype(np.float32)
+        others = [(masked[other].astype(np.float32), cameras[other], poses[other]) for other in chosen[frame.name]]
+        sigma = 0.01 * depth
+        votes = vote(depth, frame.camera, frame.world_from_cam, others, settings, sigma=sigma)
+        kept = keep_matched(votes, depth, confirmed_sigma(sigma, votes), 0.1, settings)
+        # flying: between two surfaces that are 10 cm apart at least, and 5 cm off both
+        low, high = (f(frame.depth, np.ones((9, 9))) for f in (cv2.erode, cv2.dilate))
+        flying = (blurred[frame.name] > low + 0.05) & (blurred[frame.name] < high - 0.05)
+        flying &= np.abs(blurred[frame.name] - frame.depth) > 0.05
+        # good: no edge within the blur
+        good = np.abs(blurred[frame.name] - frame.depth) < 0.01
+        flying_count, flying_kept = flying_count + flying.sum(), flying_kept + (flying & kept).sum()
+        good_count, good_kept = good_count + good.sum(), good_kept + (good & kept).sum()
+    assert flying_count > 1000
+    assert flying_kept <= 0.05 * flying_count
+    assert good_kept >= 0.95 * good_count
