@@ -37,7 +37,8 @@ def models(context: typer.Context, as_json: JsonOpt = False) -> None:
     typer.echo(
         "Fetch one with: recon3d models fetch NAME. * = not for commercial use, or unclear: read its licence first.\n"
         "Disparity becomes metric by structure from motion, or by a metric model: --metric-from NAME.\n"
-        "Also: a local folder in transformers' format, and recorded (a capture's own depth maps)."
+        "Also: a local folder in transformers' format, recorded (a capture's own depth maps), and ties (no network:\n"
+        "the points that photos share, interpolated; textureless parts stay empty)."
     )
 
 

@@ -19,7 +19,8 @@ PhotosArg = Annotated[
 SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="The scene's folder.")]
 OutOpt = Annotated[Path | None, typer.Option("-o", "--out", metavar="SCENE", help="The scene's folder.")]
 ModelOpt = Annotated[
-    str | None, typer.Option(help=f"Depth model, a local folder, or recorded. [default: {DepthSettings.model}]")
+    str | None,
+    typer.Option(help=f"Depth model, a local folder, recorded, or ties (no network). [default: {DepthSettings.model}]"),
 ]
 MetricFromOpt = Annotated[
     str | None,

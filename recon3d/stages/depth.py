@@ -1,5 +1,6 @@
 """Stage depth: the depth of each registered photo, predicted or read."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -25,9 +26,10 @@ from recon3d.progress import each
 from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.depth_said import said_facts, said_of, said_signals
-from recon3d.stages.depth_source import AbsentModel, maps_of, metres_lacking, reads_maps, source_of
+from recon3d.stages.depth_source import AbsentModel, maps_of, metres_lacking, reads_maps, source_of, uses_ties
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.poses import lenses
+from recon3d.stages.ties_depth import TIES, ties_reader, ties_signals
 
 VERSION = 2
 THREADS = min(8, os.cpu_count() or 1)
@@ -70,7 +72,10 @@ def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
     empty = tuple(name for name, share in valid.items() if share == 0 and name not in silent)
     if len(silent) + len(empty) == len(cameras):
         raise StageError(_nothing(source, kind, all_silent=not empty, limit_m=job.settings.depth.max_depth_m))
-    if empty:
+    if uses_ties(job):
+        kind = TIES
+        signals += ties_signals(valid)
+    elif empty:
         signals.append(Signal("OUT_OF_RANGE", f"{len(empty)} of {len(cameras)} photos have no valid depth", empty))
     share = float(np.mean(list(valid.values())))
     facts = {
@@ -87,7 +92,7 @@ def _work(scene: Scene, source: str, version: str, job: Job) -> Found:
     return line, facts, signals + said_signals(said, source, len(cameras))
 
 
-_WORD = {"metric": "depth", "disparity": "disparity"}
+_WORD = {"metric": "depth", "disparity": "disparity", TIES: "depth"}
 
 
 def _nothing(source: str, kind: str, *, all_silent: bool, limit_m: float) -> str:
@@ -115,12 +120,14 @@ def _make(scene: Scene, cameras: Mapping[str, Camera], job: Job, signals: list[S
     fails, or when the user interrupts, is still written: the next run begins after it.
     """
     write, device = _writer(scene, cameras, job), pick_device(job.device)
-    on_cpu = device == "cpu" and not reads_maps(job)
+    on_cpu = (device == "cpu" and not reads_maps(job)) or uses_ties(job)
     largest = max(camera.width * camera.height for camera in cameras.values()) * (3 + 4 + 4)  # image, depth, sigma
     threads, most = (1, AHEAD_CPU) if on_cpu else (THREADS, max(2, min(AHEAD_MAX, AHEAD_BYTES // largest)))
     with ThreadPoolExecutor(threads) as pool:
         if reads_maps(job):
             spoken = ahead(pool, _map_reader(scene, cameras, job), cameras, most)
+        elif uses_ties(job):
+            spoken = map(ties_reader(scene, cameras, job.settings.scale), cameras)
         else:
             spoken = _predicted(scene, cameras, job, device, pool, most, signals)
         counted = each(spoken, "depth", job.report, total=len(cameras))
@@ -169,7 +176,7 @@ def _model(job: Job, device: str) -> DepthModel:
 def _licences(job: Job) -> list[Signal]:
     """What is to be known of the licences of the networks that give depth."""
     settings = job.settings.depth
-    names = [] if reads_maps(job) else [None if job.model else settings.model, settings.metric_from]
+    names = [] if reads_maps(job) or uses_ties(job) else [None if job.model else settings.model, settings.metric_from]
     notices = [licence_notice(MODELS[name]) for name in names if name in MODELS]
     return [Signal("LICENCE", notice) for notice in notices if notice]
 
@@ -199,6 +206,7 @@ def _writer(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callable[[
     settings, calibrations = job.settings.depth, lenses(scene)
     metric_poses = bool(read_json(scene.file("sparse") / "poses.json")["metric"])
     lacking = metres_lacking(scene, job, metric_poses=metric_poses)
+    limit_m = math.inf if uses_ties(job) else settings.max_depth_m  # ties are in the unit of the poses
 
     def write(spoken: Spoken) -> tuple[str, float]:
         name, prediction = spoken
@@ -212,7 +220,7 @@ def _writer(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callable[[
                 write_json(scene.head_path(name), said)
             if factor is not None and corrected:
                 prediction = scaled(prediction, factor)
-            values, sigma = _valid(prediction, mask, settings.max_depth_m)
+            values, sigma = _valid(prediction, mask, limit_m)
             if sigma is not None:
                 save_array(scene.sigma_path(name), sigma)
             save_array(scene.disparity_path(name) if prediction.kind == "disparity" else scene.depth_path(name), values)

@@ -22,6 +22,7 @@ from recon3d.geometry.arrays import Array
 from recon3d.scene import Scene
 from recon3d.settings import DepthSettings
 from recon3d.stages.job import Job, section_of
+from recon3d.stages.ties_depth import ADVICE, TIES, ties_version
 
 PRECISIONS = ("auto", *get_args(Precision))
 
@@ -32,6 +33,11 @@ def is_trusted(job: Job) -> bool:
     if job.model is not None:
         return False
     return settings.trust if settings.maps else settings.model == "recorded"
+
+
+def uses_ties(job: Job) -> bool:
+    """Whether depth is made from the points that photos share, without any network."""
+    return job.model is None and not job.settings.depth.maps and job.settings.depth.model == TIES
 
 
 def reads_maps(job: Job) -> bool:
@@ -107,6 +113,10 @@ def source_of(job: Job) -> tuple[str, str]:
         return f"maps in {folder.name}", digest(*sorted(path for path in folder.iterdir() if path.is_file()))
     if settings.model == "recorded":
         return "recorded maps", ""
+    if uses_ties(job):
+        if settings.metric_from:
+            raise InputError(f"--metric-from {settings.metric_from}: goes with a network, and --model ties has none")
+        return TIES, ties_version(job.settings.scale)
     version = model_version(settings.model)
     if settings.metric_from and kind_of(settings.model) == "metric":
         raise InputError(f"{settings.model}: gives metres by itself; leave --metric-from {settings.metric_from} out")
@@ -158,6 +168,9 @@ def check_maps(scene: Scene, job: Job) -> None:
     """
     if reads_maps(job):
         maps_of(scene, list(scene.calibrations()), job)
+    elif uses_ties(job):
+        if len(scene.calibrations()) == 1:
+            raise InputError(f"--model {TIES}: needs points that several photos share, and this is one photo; {ADVICE}")
     elif job.model is None and kind_of(job.settings.depth.model) == "disparity":
         lacking = metres_lacking(scene, job, metric_poses=_has_metric_poses(scene, job))
         if lacking:
