@@ -52,6 +52,9 @@ class PosesSettings:
     """Structure from motion may find a radial distortion of lenses that are not calibrated; off = pinholes."""
     features: int = 8192
     """SIFT features kept per photo."""
+    odometry: str = "auto"
+    """RGB-D odometry on the depth in the place of structure from motion: auto (where that can't place the photos, or
+    hardly sees them from different places), on, off."""
     seed: int = 0
     """Seed of the robust estimators."""
     timeout_min: float = 120.0

@@ -37,6 +37,10 @@ REFINED_SOURCES = ("EXIF", "guess")
 """Calibrations that structure from motion may improve; others are kept."""
 
 
+class UnplacedError(StageError):
+    """No photo could be placed, for a reason that lies in the photos and not in the machine."""
+
+
 def reconstruct(
     photos: dict[str, Path],
     calibrations: dict[str, Calibration],
@@ -70,7 +74,8 @@ def reconstruct(
 
     Raises:
         InputError: a photo and its calibration differ in size, or are not keyed alike.
-        StageError: no photo could be placed, it took longer than `settings.timeout_min`, or the process crashed.
+        UnplacedError: no photo could be placed.
+        StageError: it took longer than `settings.timeout_min`, or the process crashed.
     """
     _check(photos, calibrations)
     folder.mkdir(parents=True, exist_ok=True)
@@ -232,7 +237,7 @@ def _run(job: dict[str, Any], timeout_min: float, log: Path, report: Report) -> 
             "so run again with a larger poses.timeout_min, or with fewer photos"
         )
     if problem:
-        raise StageError(problem)
+        raise UnplacedError(problem)
     # The model is put in place whole. A crash after that was in the attempt to better it.
     if not (log.parent / "model" / MODEL_FILES[-1]).exists():
         how = f"was ended by signal {-code} (9: perhaps for lack of memory)" if code < 0 else f"ended with code {code}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recon3d.errors import InputError
 from recon3d.files import digest, read_json, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
 from recon3d.formats.pose_file import GivenPoses, read_poses
@@ -19,9 +20,10 @@ from recon3d.photos.working import load_working, save_image
 from recon3d.poses.pairs import pairs_by_pose
 from recon3d.poses.photo_set import same_views, why_left_out
 from recon3d.poses.pose_check import CONVENTIONS, MISFIT_SHARE, Convention, PoseFit, checked_poses, read_matches
-from recon3d.poses.sfm import DATABASE, reconstruct
-from recon3d.poses.sparse import read_sparse
+from recon3d.poses.sfm import DATABASE, MODEL_FILES, UnplacedError, reconstruct
+from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.progress import each
+from recon3d.scale.ties import ray_angles
 from recon3d.scene import Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
@@ -29,6 +31,15 @@ from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 VERSION = 3
 ALONG = 2
 """Photos before and after that each photo is matched with in capture order, where poses are given."""
+
+ODOMETRY = ("auto", "on", "off")
+"""Choices of `poses.odometry`."""
+PARALLAX_DEG = 0.5
+"""Where the rays to a typical point differ by less, half a pixel is a tenth of its distance: as much as a network errs,
+and with depth at hand odometry does as well [degrees]."""
+
+FEW_POINTS = 30
+"""COLMAP places a photo by so many points at least; one that keeps fewer was placed by what proved to be wrong."""
 
 
 def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
@@ -41,8 +52,10 @@ def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
 
     Raises:
         InputError: the file of poses can't be used.
-        StageError: nothing could be registered.
+        StageError: nothing could be registered, and odometry is off.
     """
+    if job.settings.poses.odometry not in ODOMETRY:
+        raise InputError(f"poses.odometry: got {job.settings.poses.odometry!r}, wanted one of {', '.join(ODOMETRY)}")
     file = Path(job.settings.poses.file) if job.settings.poses.file else None
     extra = [str(job.settings.scale.trusted_photos if trusted_depth else None)]
     file_digest = None
@@ -83,9 +96,12 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     elif len(photos) == 1:
         world_from_cam, source, lost = {next(iter(photos)): SE3.identity()}, "one photo", {}
     else:
-        groups = _groups(scene)
-        reconstruct(photos, calibrations, sparse_folder, job.settings.poses, groups=groups, report=job.report)
-        sparse = read_sparse(sparse_folder)
+        try:
+            sparse = _from_motion(sparse_folder, photos, calibrations, _groups(scene), job)
+        except UnplacedError as error:
+            if job.settings.poses.odometry == "off":
+                raise
+            return _left_to_odometry(scene, str(error), job)
         world_from_cam = {name: sparse.world_from_cam[name] for name in photos if name in sparse.world_from_cam}
         calibrations, source = calibrations | sparse.calibrations, "structure from motion"
         lost = why_left_out(sparse_folder / DATABASE, photos, world_from_cam)
@@ -97,15 +113,67 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     metric = given.metric and bool(given.world_from_cam)
     data = poses_as_json(world_from_cam, "m" if metric else "1")
     write_json(sparse_folder / "poses.json", data | {"given": bool(given.world_from_cam), "metric": metric})
-    keep = job.settings.photos.undistort
+    _write_cameras(scene, list(world_from_cam), calibrations, job)
+    facts |= {"registered": len(world_from_cam), "photos": len(photos), "source": source}
+    return f"{len(world_from_cam)} of {len(photos)} photos have a pose ({source})", facts, signals
+
+
+def _from_motion(
+    folder: Path,
+    photos: dict[str, Path],
+    calibrations: dict[str, Calibration],
+    groups: Mapping[str, str],
+    job: Job,
+) -> Sparse:
+    """Structure from motion.
+
+    Raises:
+        UnplacedError: it places no photo, or hardly, or odometry is asked for.
+    """
+    if job.settings.poses.odometry == "on":
+        raise UnplacedError("structure from motion: not tried, since poses.odometry is on")
+    reconstruct(photos, calibrations, folder, job.settings.poses, groups=groups, report=job.report)
+    sparse = read_sparse(folder)
+    doubt = _doubt(sparse)
+    if doubt and job.settings.poses.odometry == "auto":
+        for name in reversed(MODEL_FILES):
+            (folder / name).unlink(missing_ok=True)  # its points are no ties for poses that are found otherwise
+        raise UnplacedError(f"structure from motion: {doubt}")
+    return sparse
+
+
+def _doubt(sparse: Sparse) -> str | None:
+    """Why a model is worth less than odometry; None where it isn't."""
+    seen = float(np.median(np.bincount(sparse.obs_photo, minlength=len(sparse.names))))
+    if seen < FEW_POINTS:
+        return f"a typical photo holds {seen:.0f} points only: the camera hardly moved, or photos hardly overlap"
+    angle_deg = float(np.degrees(np.median(ray_angles(sparse, sparse.obs_photo, sparse.obs_point))))
+    if angle_deg < PARALLAX_DEG:
+        return f"the rays to a typical point differ by {angle_deg:.2f} degrees only: the camera hardly moved"
+    return None
+
+
+def _left_to_odometry(scene: Scene, reason: str, job: Job) -> Found:
+    """All photos go on without poses, which stage `scale` finds from their depth (`recon3d.stages.odometry`)."""
+    calibrations = scene.calibrations()
+    data = poses_as_json({}, "m") | {"given": False, "metric": False, "odometry": reason}
+    write_json(scene.file("sparse") / "poses.json", data)
+    _write_cameras(scene, list(calibrations), calibrations, job)
+    count = len(calibrations)
+    facts = {"registered": 0, "photos": count, "source": "odometry"}
+    text = f"{reason}; RGB-D odometry on the depth takes its place"
+    return f"{count} photos are left to odometry, once they have depth", facts, [Signal("ODOMETRY", text)]
+
+
+def _write_cameras(scene: Scene, names: list[str], calibrations: Mapping[str, Calibration], job: Job) -> None:
+    """Undistorts the photos, and writes the cameras of what comes out beside the lenses that took them."""
+    photos, keep = scene.photo_paths(), job.settings.photos.undistort
     cameras = {
         name: calibration_as_json(_undistorted(scene, name, photos[name], calibrations[name], keep))
         | {"lens": calibration_as_json(calibrations[name])}
-        for name in each(list(world_from_cam), "undistort", job.report)
+        for name in each(names, "undistort", job.report)
     }
     write_json(scene.file("cameras.json"), cameras)
-    facts |= {"registered": len(cameras), "photos": len(photos), "source": source}
-    return f"{len(cameras)} of {len(photos)} photos have a pose ({source})", facts, signals
 
 
 def lenses(scene: Scene) -> dict[str, Calibration]:

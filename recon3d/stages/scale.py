@@ -29,6 +29,7 @@ from recon3d.signals import Signal
 from recon3d.stages.board import board_scale
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.marks import known_scale
+from recon3d.stages.odometry import follow
 
 VERSION = 4
 PARTNERS = 6
@@ -49,15 +50,18 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     settings, cameras = job.settings.scale, scene.cameras()
     stored = read_json(scene.file("sparse") / "poses.json")
     sparse_poses, given, metric_poses = poses_from_json(stored), bool(stored["given"]), bool(stored["metric"])
+    followed = follow(scene, job, stored["odometry"], trusted_depth=trusted) if "odometry" in stored else None
+    sparse_poses = followed.world_from_cam if followed else sparse_poses
     sparse = read_sparse(scene.file("sparse")) if (scene.file("sparse") / "points3D.bin").exists() else None
     ties = ties_of(sparse, cameras, settings) if sparse else {}
     lines = _lines(scene, ties, job) if is_relative(scene) else {}
     fits, gathered = {}, {}
     for name in each(list(cameras), "scale", job.report):
         mine, depth = ties.get(name, Ties.none()), _predicted(scene, name, lines.get(name))
-        fits[name] = fit_view(mine, depth, settings)
+        fits[name] = followed.views[name] if followed else fit_view(mine, depth, settings)
         gathered[name] = evidence(mine, depth, sketch(depth, cameras[name]), sparse_poses[name], fits[name])
-    views, outliers = _together(inherit(fits, list(cameras)), {} if trusted else gathered, cameras, settings)
+    apart = trusted or followed is not None  # what fits these is found otherwise
+    views, outliers = _together(inherit(fits, list(cameras)), {} if apart else gathered, cameras, settings)
     without = tuple(name for name in lines if lines[name] is None)
     tied = {name: view for name, view in views.items() if not view.inherited and name not in (*outliers, *without)}
     used = {name: view for name, view in views.items() if name not in (*outliers, *without)}
@@ -101,6 +105,8 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     poses = {name: levelled_from_world @ pose for name, pose in world_from_cam.items()}
     write_json(scene.file("poses.json"), poses_as_json(poses))
     told, facts, signals = _told(views, tied, metric, sparse, job, trusted)
+    if followed:
+        facts, signals = facts | followed.facts, [*followed.signals, *signals]
     return told, facts, [*signals, *_left_out(outliers, without, settings)]
 
 
