@@ -28,7 +28,7 @@ def clean(mesh: Mesh, min_component: float) -> Mesh:
         piece = _pieces(triangles, len(mesh.vertices))
         sizes = np.bincount(piece)
         triangles = triangles[sizes[piece] >= min_component * sizes.max()]
-    return _used_part(mesh, triangles)
+    return used_part(mesh, triangles)
 
 
 def _pieces(triangles: Array, vertex_count: int) -> Array:
@@ -40,7 +40,7 @@ def _pieces(triangles: Array, vertex_count: int) -> Array:
     return labels[triangles[:, 0]]
 
 
-def _used_part(mesh: Mesh, triangles: Array) -> Mesh:
+def used_part(mesh: Mesh, triangles: Array) -> Mesh:
     """The mesh of these triangles alone, with the vertices that they use, in their old order."""
     used = np.zeros(len(mesh.vertices), bool)
     used[triangles] = True

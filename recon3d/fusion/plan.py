@@ -171,14 +171,20 @@ def _tiles(
     in_all = math.ceil(spare * (len(cells) + at_once)) + 64
     if in_all <= most:
         return (WHOLE,), in_all, in_all
-    room = int((most - 64) / spare) - at_once
+    # the grid wants room for a frame's blocks in the tile even where it knows them: for all of the tile's at worst
+    room = int((most - 64) / spare)
+    room = max(room - at_once, room // 2)
     if room < 1 or in_all > max_tiles * most:
         return (), 0, in_all
     tiles = tiles_of(cells, room)
     largest = max(int(np.count_nonzero(tile.holds(cells, halo=1))) for tile in tiles)
     if len(tiles) > max_tiles or largest > room:
         return (), 0, in_all
-    return tuple(tile.scaled(per_edge) for tile in tiles), math.ceil(spare * (largest + at_once)) + 64, in_all
+    return (
+        tuple(tile.scaled(per_edge) for tile in tiles),
+        math.ceil(spare * (largest + min(largest, at_once))) + 64,
+        in_all,
+    )
 
 
 def _too_fine(settings: FuseSettings, survey: Survey, blocks: int) -> str:

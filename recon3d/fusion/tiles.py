@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recon3d.fusion.clean import used_part
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
 
@@ -71,7 +72,7 @@ def tiles_of(blocks: Array, most: int) -> tuple[Tile, ...]:
 
 
 def part_of(mesh: Mesh, tile: Tile, block_size: float) -> Mesh:
-    """The triangles whose middle lies in the tile, with all vertices.
+    """The triangles whose middle lies in the tile, with their vertices.
 
     Neighbouring tiles mesh the blocks around their border both, to the same bits; each triangle is then kept by one.
 
@@ -82,7 +83,7 @@ def part_of(mesh: Mesh, tile: Tile, block_size: float) -> Mesh:
     """
     a, b, c = (mesh.vertices[mesh.triangles[:, corner]] for corner in range(3))
     blocks = np.floor((a + b + c) / (3 * block_size)).astype(np.int64)
-    return Mesh(mesh.vertices, mesh.triangles[tile.holds(blocks)], mesh.colors, mesh.normals)
+    return used_part(mesh, mesh.triangles[tile.holds(blocks)])
 
 
 def joined(meshes: Iterable[Mesh]) -> Mesh:

@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from synthetic import room_frames
+
+from recon3d.errors import InputError
+from recon3d.fusion.clean import clean
+from recon3d.fusion.order import in_order
+from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
+from recon3d.fusion.tiles import WHOLE, tiles_of
+from recon3d.fusion.tsdf import fuse
+from recon3d.settings import FuseSettings
+
+SETTINGS = FuseSettings(voxel_size=0.02)
+
+
+def _sigma(frame):
+    return dataclasses.replace(frame, sigma=0.005 * frame.depth**2)
+
+
+def test_tiles_hold_each_block_once_and_no_more_than_they_may():
+    blocks = np.unique(np.random.default_rng(0).integers(-9, 9, (800, 3)), axis=0)
+    tiles = tiles_of(blocks, 200)
+    assert len(tiles) > 2
+    assert (sum(tile.holds(blocks).astype(int) for tile in tiles) == 1).all()
+    assert max(tile.holds(blocks, halo=1).sum() for tile in tiles) <= 200
+    anywhere = np.random.default_rng(1).integers(-(2**19), 2**19, (1000, 3))
+    assert (sum(tile.scaled(2).holds(anywhere).astype(int) for tile in tiles) == 1).all()
+
+
+def test_few_blocks_are_one_tile_and_one_block_is_not_cut():
+    assert tiles_of(np.zeros((1, 3), int), 10) == (WHOLE,)
+    assert tiles_of(np.zeros((1, 3), int), 0) == (WHOLE,)
+
+
+def test_a_scene_in_tiles_is_the_scene_in_one_grid_to_the_bit():
+    frames = [_sigma(frame) for frame in room_frames(4)]
+    whole = plan_fusion(frames, SETTINGS)
+    budget = whole.block_count * BYTES_PER_BLOCK / 2**30
+    tiled = plan_fusion(frames, dataclasses.replace(SETTINGS, max_memory_gib=0.6 * budget))
+    assert whole.tiles == (WHOLE,) and len(tiled.tiles) > 1
+    assert tiled.block_count * BYTES_PER_BLOCK <= 0.6 * budget * 2**30
+    assert "tiles" in tiled.reasons[-1]
+    one, other = (clean(in_order(fuse(frames, plan)), 0.002) for plan in (whole, tiled))
+    assert len(one.triangles) > 20_000
+    for name in ("vertices", "triangles", "colors", "normals"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_the_seams_are_closed():
+    frames = room_frames(3)
+    budget = plan_fusion(frames, SETTINGS).block_count * BYTES_PER_BLOCK / 2**30
+    tiled = plan_fusion(frames, dataclasses.replace(SETTINGS, max_memory_gib=0.6 * budget))
+    mesh = in_order(fuse(frames, tiled))
+    assert len(np.unique(mesh.vertices, axis=0)) == len(mesh.vertices)
+
+
+def test_more_tiles_than_wanted_are_refused_before_any_work():
+    with pytest.raises(InputError, match=r"fuse\.max_tiles = 2 tiles; raise any"):
+        plan_fusion(room_frames(2), dataclasses.replace(SETTINGS, max_memory_gib=0.03, max_tiles=2))
