@@ -276,9 +276,10 @@ def _triangulated(path: Path, job: dict[str, Any]) -> pycolmap.Reconstruction:
             )
     out = Path(job["scratch"]) / "triangulated"
     out.mkdir()
-    return pycolmap.triangulate_points(
-        model, path, Path(job["scratch"]) / "photos", out, options=_incremental_options(job)
-    )
+    options = _incremental_options(job)
+    # Poses that are known need no third photo to vouch for a point; where photos are few, most points have two.
+    options.triangulation.ignore_two_view_tracks = False
+    return pycolmap.triangulate_points(model, path, Path(job["scratch"]) / "photos", out, options=options)
 
 
 def _save(model: pycolmap.Reconstruction, job: dict[str, Any], scratch: Path) -> None:
