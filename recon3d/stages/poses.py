@@ -28,7 +28,7 @@ from recon3d.scene import Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 3
+VERSION = 4
 ALONG = 2
 """Photos before and after that each photo is matched with in capture order, where poses are given."""
 
