@@ -11,8 +11,6 @@ ADVICE = {
     "LOW_PARALLAX": "move sideways between photos, not only turn",
     "ODOMETRY": "look at the result: odometry drifts; photos taken a step aside let structure from motion place them",
     "NO_OVERLAP": "take photos between them, with at least 60 % overlap, or reconstruct each by itself",
-    "ODOMETRY": "look at the result: odometry drifts; photos taken a step aside let structure from motion place them",
-    "NO_OVERLAP": "take photos between them, with at least 60 % overlap, or reconstruct each by itself",
     "DUPLICATES": "leave one of each out: a copy adds nothing; photos a step apart would",
     "UNREGISTERED": "take more photos between these and their neighbours, with at least 60 % overlap",
     "NO_POSE": "add their poses to the file, or leave these photos out",

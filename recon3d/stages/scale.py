@@ -30,6 +30,7 @@ from recon3d.stages.board import board_scale
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.marks import known_scale
 from recon3d.stages.odometry import follow
+from recon3d.stages.ties_depth import MADE_UP, is_of_ties, made_up_scale, ties_scale
 
 VERSION = 4
 PARTNERS = 6
@@ -55,12 +56,13 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     sparse = read_sparse(scene.file("sparse")) if (scene.file("sparse") / "points3D.bin").exists() else None
     ties = ties_of(sparse, cameras, settings) if sparse else {}
     lines = _lines(scene, ties, job) if is_relative(scene) else {}
-    fits, gathered = {}, {}
+    of_ties, fits, gathered = is_of_ties(scene), {}, {}
     for name in each(list(cameras), "scale", job.report):
         mine, depth = ties.get(name, Ties.none()), _predicted(scene, name, lines.get(name))
-        fits[name] = followed.views[name] if followed else fit_view(mine, depth, settings)
+        fits[name] = ties_scale(scene, name, mine) if of_ties else fit_view(mine, depth, settings)
+        fits[name] = followed.views[name] if followed else fits[name]
         gathered[name] = evidence(mine, depth, sketch(depth, cameras[name]), sparse_poses[name], fits[name])
-    apart = trusted or followed is not None  # what fits these is found otherwise
+    apart = trusted or of_ties or followed is not None  # what fits these is found otherwise
     views, outliers = _together(inherit(fits, list(cameras)), {} if apart else gathered, cameras, settings)
     without = tuple(name for name in lines if lines[name] is None)
     tied = {name: view for name, view in views.items() if not view.inherited and name not in (*outliers, *without)}
@@ -78,12 +80,14 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         known = known_scale(scene, settings.known_distance, sparse_poses, ties, used, depth_of)
     if settings.board:
         known = board_scale(scene, settings.board, sparse_poses, job.report)
-    metric = metric_scale(tied, given_metric=metric_poses, factor=settings.factor, known=known)
+    metric = metric_scale({} if of_ties else tied, given_metric=metric_poses, factor=settings.factor, known=known)
     if lines and metric.source == "depth median":
         raise InputError(
             f"{scene.facts('depth')['model']}: gives relative depth, and nothing says how large the world is; add "
             "--metric-from MODEL, --known-distance, metric poses (--poses FILE) or --set scale.factor=METRES_PER_UNIT"
         )
+    if of_ties and metric.source == "none":
+        metric = made_up_scale(ties)
     if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
         metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
     if not tied:  # nothing says otherwise: depth keeps its own metres
@@ -231,6 +235,8 @@ def _told(
     if spread > SPREAD_LIMIT and not trusted:
         text = f"the depth scale varies by {100 * spread:.0f} % from view to view"
         signals.append(Signal("SCALE_SPREAD", text))
+    if metric.source == MADE_UP:
+        signals.append(Signal("UNKNOWN_SCALE", f"nothing says how large the world is: its scale is {MADE_UP}"))
     if metric.source == "none":
         signals.append(Signal("UNKNOWN_SCALE", "the poses have no known unit and no view is tied to its depth"))
     if sparse and len(sparse.points):
