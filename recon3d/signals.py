@@ -18,6 +18,7 @@ ADVICE = {
     "POSES_MISFIT": "see that the poses are of these photos, in their order, and that the camera is right (--camera)",
     "FEW_TIES": "more overlap between photos, or more texture, makes ties",
     "FAR_FROM_TIES": "more photos of these parts make ties where there is texture; a depth network fills the rest",
+    "EMPTY": "untextured surfaces need a depth network (recon3d models), or more photos from nearer by",
     "SCALE_SPREAD": "the depth model disagrees with itself across views; try another model",
     "OUTLIER_VIEW": "look at these photos: blur, mirrors or a wrong pose; leave them out if nothing helps",
     "UNKNOWN_SCALE": "give metric poses or --set scale.factor=METRES_PER_UNIT",

@@ -18,6 +18,7 @@ from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.match import Matched, match
 from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
+from recon3d.stages.ties_depth import empty_signals, is_of_ties
 
 VERSION = 3
 CACHED_VIEWS = 24
@@ -85,8 +86,11 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
             "no depth is left after the masks and the check against other views; poses and depth don't fit: look at "
             "the scale's line above, or loosen refine.agree_relative or refine.min_agree"
         )
+    signals = _outliers(matched.misfits)
+    if is_of_ties(scene):
+        signals += empty_signals(left, cameras)
     share = sum(left.values()) / max(sum(counts.values()), 1)
-    return f"{100 * share:.0f} % of the depths kept", {"kept_share": round(share, 4)}, _outliers(matched.misfits)
+    return f"{100 * share:.0f} % of the depths kept", {"kept_share": round(share, 4)}, signals
 
 
 def _outliers(misfits: Mapping[str, float]) -> list[Signal]:

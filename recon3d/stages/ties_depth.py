@@ -74,6 +74,18 @@ def ties_signals(valid: Mapping[str, float]) -> list[Signal]:
     return signals
 
 
+def empty_signals(left: Mapping[str, int], cameras: Mapping[str, Camera]) -> list[Signal]:
+    """How much of the photos has no depth in the end, as no network fills it.
+
+    Args:
+        left: pixels of each photo with depth that is fused.
+        cameras: of each.
+    """
+    share = 1 - sum(left.values()) / sum(camera.width * camera.height for camera in cameras.values())
+    text = f"{100 * share:.1f} % of the pixels have no depth that the photos agree on, and no network fills them"
+    return [Signal("EMPTY", text)] if share > 0 else []
+
+
 def is_of_ties(scene: Scene) -> bool:
     """Whether the depth stage made depth of the ties, in their unit."""
     return bool(scene.facts("depth").get("kind") == TIES)
