@@ -147,8 +147,8 @@ def test_a_photo_without_depth_stands_alone(walk):
 
 
 def test_the_shared_camera_sees_all_that_any_sees_and_keeps_rays(walk):
-    upright = Camera(300, 400, 350.0, 350.0, 160.0, 190.0)
-    lying = Camera(640, 480, 500.0, 510.0, 310.0, 245.0)
+    upright = Camera(150, 200, 175.0, 175.0, 80.0, 95.0)
+    lying = Camera(320, 240, 250.0, 255.0, 155.0, 122.0)
     shared = shared_camera([upright, lying])
     assert max(shared.width, shared.height) <= 400
     for camera in (upright, lying):

@@ -116,3 +116,18 @@ def test_relative_depth_is_not_enough(turned, tmp_path):
     settings = Settings().replaced("poses", odometry="on").replaced("scale", factor=1.0)
     with pytest.raises(InputError, match=r"structure from motion.*made gives relative depth.*--metric-from"):
         run(photos, tmp_path / "scene", model=model, settings=settings)
+
+
+def test_steps_of_millimetres_are_left_to_odometry_and_come_out_the_same_again(tmp_path):
+    eyes = [(0.003 * i, 1.4, 1.5) for i in range(3)]
+    frames = [render(f"step-{i}", room, CAMERA, look_at(eye, (0, -1, 0.8))) for i, eye in enumerate(eyes)]
+    photos, *_, camera = prepared(tmp_path, frames)
+    written = []
+    for scene in (tmp_path / "a", tmp_path / "b"):
+        assert command("init", photos, "-o", scene, "--camera", camera).returncode == 0
+        done = command("scale", scene, "--depth", tmp_path / "maps", "--set", "depth.trust=true")
+        assert done.returncode == 0, done.stderr
+        assert codes(Scene.open(scene), "poses") == ["ODOMETRY"], done.stderr
+        written.append((scene / "poses.json").read_bytes())
+    assert written[0] == written[1]
+    assert miss_m(Scene.open(scene), frames) < 0.003
