@@ -27,7 +27,8 @@ from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation
 from transformers.models.zoedepth.image_processing_pil_zoedepth import ZoeDepthImageProcessorPil
 
 from recon3d.depth.device import pick_device
-from recon3d.depth.zoedepth import PRECISIONS, ZoeDepth, heads_of
+from recon3d.depth.precision import PRECISIONS
+from recon3d.depth.zoedepth import ZoeDepth, heads_of
 from recon3d.depth.zoedepth_fast import FastZoeDepth
 from recon3d.depth.zoedepth_input import Preprocessing
 from recon3d.geometry import Camera

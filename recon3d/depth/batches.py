@@ -1,12 +1,13 @@
 """Photos through a depth model, as many at a time as pays and fits."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
+from recon3d.depth.device import is_out_of_memory, memory_named
 from recon3d.depth.model import BatchDepthModel, DepthModel, DepthPrediction
-from recon3d.errors import InputError, Recon3dError, StageError
+from recon3d.errors import InputError, Recon3dError
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.camera import Camera
 
@@ -51,7 +52,7 @@ def predictions(
     """
     if not isinstance(model, BatchDepthModel):
         for photo in photos:
-            with about(photo[0]):
+            with about(photo[0]), memory_named(model.name, device, photo[2]):
                 answer = model(photo[1], photo[2])
             yield photo[0], _checked(model, answer, photo)
         return
@@ -114,16 +115,14 @@ def _affordable(device: str, before: int) -> int:
 def _batch(model: BatchDepthModel, photos: Sequence[Photo], device: str) -> list[DepthPrediction] | None:
     """The answers about photos of one bucket; None where the device has too little memory for so many."""
     names, images, cameras = zip(*photos, strict=True)
+    alone = memory_named(model.name, device, cameras[0]) if len(photos) == 1 else nullcontext()
+    answers = None
     try:
-        with about(*names):
+        with about(*names), alone:
             answers = model.batch(images, cameras)
-    except torch.OutOfMemoryError as error:
-        if len(photos) == 1:
-            raise StageError(
-                f"{names[0]}: {model.name} is out of memory on {device} with a photo of {cameras[0].width} x "
-                f"{cameras[0].height} px; close other programs that use it, lower photos.max_side, or use --device cpu"
-            ) from error
-        answers = None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
     if answers is None:  # out of the handler: the error holds what the failed attempt allocated
         torch.cuda.empty_cache()
     elif len(answers) != len(photos):

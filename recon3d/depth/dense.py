@@ -9,17 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recon3d.depth.device import memory_named
 from recon3d.depth.model import DepthPrediction, Head
 from recon3d.depth.network_input import NetworkInput
+from recon3d.depth.precision import answers_in, dtype_of
 from recon3d.depth.sigma import NETWORK_RELATIVE
-from recon3d.errors import InputError, StageError
 from recon3d.geometry.arrays import Array, checked
 from recon3d.geometry.camera import Camera
 
 INVERSE_MIN, INVERSE_MAX = 1e-4, 1e4
 """Depth Pro's inverse depths are clamped to this before they are inverted [1/m]."""
-
-_PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,6 @@ class DenseDepth:
         sigma_factor: float,
     ) -> None:
         """Takes a network in eval mode and moves it to the device; the rest as `load_dense`."""
-        if precision not in _PRECISIONS:
-            raise InputError(f"precision: got {precision!r}, wanted one of {', '.join(_PRECISIONS)}")
         self.name = name
         self.version = version
         self._device = torch.device(device)
@@ -71,7 +68,7 @@ class DenseDepth:
         self._input = network_input
         self._output = output
         self._flip = flip
-        self._dtype = _PRECISIONS[precision]
+        self._dtype = dtype_of(precision)
         self._sigma_factor = sigma_factor
         self._head = None if output.range_m is None else Head("metric", 1.0, None, output.range_m)
 
@@ -86,13 +83,8 @@ class DenseDepth:
             InputError: the image is no (H, W, 3) uint8 array of the camera's size.
             StageError: the device has too little memory.
         """
-        try:
+        with memory_named(self.name, str(self._device), camera):
             return self.batch([image], [camera])[0]
-        except torch.OutOfMemoryError as error:
-            raise StageError(
-                f"{self.name}: out of memory on {self._device} with a photo of {camera.width} x {camera.height} px; "
-                "close other programs that use it, or use --device cpu"
-            ) from error
 
     def batch(self, images: Sequence[Array], cameras: Sequence[Camera]) -> list[DepthPrediction]:
         """Predicts photos of one bucket.
@@ -132,10 +124,8 @@ class DenseDepth:
 
     def _forward(self, pixels: Tensor) -> Tensor:
         """(B, 3, h, w) normalised pixels to (B, 1, h', w') of the network's numbers, float32."""
-        reduced = self._dtype != torch.float32
-        with torch.autocast(self._device.type, self._dtype if reduced else torch.bfloat16, enabled=reduced):
-            values: Tensor = self._network(pixels).predicted_depth
-        return values.float().unsqueeze(1)
+        (values,) = answers_in(self._dtype, lambda some: (self._network(some).predicted_depth,), pixels)
+        return values.unsqueeze(1)
 
     def _prediction(self, values: Tensor, half: Tensor | None, camera: Camera) -> DepthPrediction:
         """One photo's (1, h', w') numbers, and half the difference of its two passes, as a prediction of its size."""

@@ -1,10 +1,16 @@
-"""The device that networks run on: what was asked for, or the best there is."""
+"""The device that networks run on: what was asked for, or the best there is, and when it has too little memory."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from recon3d.errors import InputError
+from recon3d.errors import InputError, StageError
+from recon3d.geometry.camera import Camera
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "_ALLOC_FAILED")
+"""What MPS, the CPU and the libraries of CUDA say in a plain RuntimeError."""
 
 
 def pick_device(wanted: str) -> str:
@@ -33,3 +39,31 @@ def pick_device(wanted: str) -> str:
     if wanted.startswith("cuda:") and int(wanted[5:]) >= cuda_count:
         raise InputError(f"device {wanted}: this machine has {cuda_count} CUDA GPUs, counted from cuda:0")
     return wanted
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device has too little memory; only CUDA's own allocator has a type for it."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS)
+
+
+@contextmanager
+def memory_named(model: str, device: str, camera: Camera) -> Iterator[None]:
+    """Too little memory for one photo comes out as a StageError that says so; other errors as they are.
+
+    Args:
+        model: its name.
+        device: that it is on.
+        camera: of the photo.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        elsewhere = "" if device == "cpu" else ", or use --device cpu"
+        raise StageError(
+            f"{model}: out of memory on {device} with a photo of {camera.width} x {camera.height} px; close other "
+            f"programs that use it, lower photos.max_side or take a smaller model{elsewhere}"
+        ) from error

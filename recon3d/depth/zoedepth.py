@@ -10,19 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import ZoeDepthForDepthEstimation
 
+from recon3d.depth.device import memory_named
 from recon3d.depth.folder import CONFIG, PREPROCESSOR, read_json
 from recon3d.depth.model import DepthPrediction, Head
+from recon3d.depth.precision import answers_in, dtype_of
 from recon3d.depth.pretrained import load_network
 from recon3d.depth.sigma import NETWORK_RELATIVE
 from recon3d.depth.zoedepth_fast import FastZoeDepth
 from recon3d.depth.zoedepth_head import BinDepth
 from recon3d.depth.zoedepth_input import STRIDE, Preprocessing, network_pixels, network_size, padding, preprocessing_of
-from recon3d.errors import InputError, StageError
+from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array, checked
 from recon3d.geometry.camera import Camera
 
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-"""What the network may compute in; its weights and the bins stay float32."""
 TRAINING_FOCAL_PX = {"nyu": 415.0, "kitti": 446.0}
 """Focal length of each head's training photos, at the size at which the network saw them [px]."""
 
@@ -60,7 +60,7 @@ class ZoeDepth:
             version: of the weights.
             device: a torch device.
             flip: average with the prediction of the mirrored photo, as published.
-            precision: a key of `PRECISIONS`.
+            precision: what the network computes with, a key of `PRECISIONS`; the bins stay float32.
             sigma_factor: what sigma is multiplied by.
         """
         self.name = name
@@ -70,7 +70,7 @@ class ZoeDepth:
         self._preprocessing = preprocessing
         self._device = torch.device(device)
         self._flip = flip
-        self._dtype = PRECISIONS[precision]
+        self._dtype = dtype_of(precision)
         self._sigma_factor = sigma_factor
 
     def __call__(self, image: Array, camera: Camera) -> DepthPrediction:
@@ -80,13 +80,8 @@ class ZoeDepth:
             InputError: the image is no (H, W, 3) uint8 array of the camera's size.
             StageError: the device has too little memory.
         """
-        try:
+        with memory_named(self.name, str(self._device), camera):
             return self.batch([image], [camera])[0]
-        except torch.OutOfMemoryError as error:
-            raise StageError(
-                f"{self.name}: out of memory on {self._device} with a photo of {camera.width} x {camera.height} px; "
-                "close other programs that use it, or use --device cpu"
-            ) from error
 
     def bucket(self, camera: Camera) -> tuple[int, int]:
         """The (h, w) at which the network sees a photo [px]; photos that share it may share a batch."""
@@ -138,9 +133,7 @@ class ZoeDepth:
         pixels = torch.stack([network_pixels(image, self._preprocessing, self._device) for image in images])
         if self._flip:
             pixels = torch.cat((pixels, pixels.flip(-1)))
-        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            said = self._network(pixels)
-        depth, variance, probability = said.depth, said.variance, said.head_probability
+        depth, variance, probability = answers_in(self._dtype, self._said, pixels)
         if self._flip:
             (depth, mirrored), (variance, of_mirrored) = depth.chunk(2), variance.chunk(2)
             mirrored, of_mirrored = mirrored.flip(-1), of_mirrored.flip(-1)
@@ -148,6 +141,11 @@ class ZoeDepth:
             depth = (depth + mirrored) / 2
             probability = torch.stack(probability.chunk(2)).mean(0)
         return depth, variance.sqrt(), probability
+
+    def _said(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network says of normalised pixels, as `BinDepth` lists it."""
+        said = self._network(pixels)
+        return said.depth, said.variance, said.head_probability
 
     def _prediction(self, camera: Camera, depth: Tensor, sigma: Tensor, probability: list[float]) -> DepthPrediction:
         """What is said of a photo, at its size."""
@@ -189,7 +187,7 @@ def load_zoedepth(
         version: of the weights.
         device: a torch device.
         flip: average with the prediction of the mirrored photo, as published.
-        precision: a key of `PRECISIONS`.
+        precision: what the network computes with, a key of `PRECISIONS`; the bins stay float32.
         sigma_factor: what sigma is multiplied by.
 
     Raises:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from recon3d.depth.batches import BATCH_MAX, about, batch_size, predictions
+from recon3d.depth.device import memory_named
 from recon3d.depth.model import DepthPrediction, FunctionModel
 from recon3d.errors import InputError, StageError
 from recon3d.geometry import Camera
@@ -17,6 +18,7 @@ class Batched:
     """Depth = the photo's first value; remembers its batches, and has memory for `fits` photos at a time."""
 
     fits: int = 1000
+    error: Exception = dataclasses.field(default_factory=lambda: torch.OutOfMemoryError("made up"))
     name: str = "batched"
     version: str = "1"
     seen: list = dataclasses.field(default_factory=list)
@@ -30,7 +32,7 @@ class Batched:
     def batch(self, images, cameras):
         assert len({camera.width for camera in cameras}) == 1
         if len(images) > self.fits:
-            raise torch.OutOfMemoryError("made up")
+            raise self.error
         self.seen.append([int(image[0, 0, 0]) for image in images])
         return [DepthPrediction(np.full(image.shape[:2], image[0, 0, 0], np.float32)) for image in images]
 
@@ -119,8 +121,45 @@ def test_a_size_that_is_out_of_memory_leaves_other_sizes_their_batch():
 
 
 def test_out_of_memory_with_one_photo_is_an_error_that_names_it():
-    with pytest.raises(StageError, match=r"0: batched .* 4 x 2 px"):
+    with pytest.raises(StageError, match=r"0: batched.* 4 x 2 px"):
         predicted(Batched(fits=0), [4, 4], batch=2, smaller=lambda tried, batch: None)
+
+
+MEMORY_ERRORS = [
+    RuntimeError("MPS backend out of memory (MPS allocated: 5.50 GB, other allocations: 14.76 GB)"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_devices_that_say_it_in_other_words_are_understood(error):
+    model = Batched(fits=2, error=error)
+    predicted(model, [4] * 4, batch=4, smaller=lambda tried, batch: None)
+    assert model.seen == [[0, 1], [2, 3]]
+    with pytest.raises(StageError, match="0: batched: out of memory on cpu"):
+        predicted(Batched(fits=0, error=error), [4])
+
+
+def test_a_model_without_batches_that_is_out_of_memory_is_named_too():
+    def refuse(image, camera):
+        raise torch.OutOfMemoryError("made up")
+
+    with pytest.raises(StageError, match="0: plain: out of memory on cpu with a photo of 4 x 2 px"):
+        predicted(FunctionModel(refuse, "plain", "1"), [4])
+
+
+@pytest.mark.parametrize(("device", "offers"), [("cpu", False), ("mps", True), ("cuda:1", True)])
+def test_the_cpu_is_offered_where_it_is_another_device(device, offers):
+    with pytest.raises(StageError) as caught, memory_named("m", device, Camera.from_fov(4, 2, 1.0)):
+        raise torch.OutOfMemoryError("made up")
+    assert ("--device cpu" in str(caught.value)) == offers
+
+
+def test_another_runtime_error_is_a_bug_still():
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        predicted(Batched(fits=0, error=RuntimeError("shapes differ")), [4, 4], batch=2)
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,17 @@ def test_errors_of_rooms_never_seen_spread_as_sigma_says(rooms) -> None:
     from recon3d.depth.models import load_model
 
     assert 0.5 < sigma_spread(load_model("demo", device="cpu", flip=True), rooms)["spread"] < 1.8
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_the_accuracy(model, rooms, dtype) -> None:
+    """Within 0.5 % of AbsRel: what float16 must keep to be the default of `depth.precision` on CUDA."""
+    from train_demo.evaluate import evaluate
+
+    def halved(image, camera):
+        with torch.autocast("cpu", dtype):
+            return model(image, camera)
+
+    full, half = (evaluate(of, rooms)["absrel"] for of in (model, halved))
+    assert full != half
+    assert abs(half / full - 1) < 0.005

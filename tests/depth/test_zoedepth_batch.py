@@ -9,7 +9,8 @@ from tiny_zoedepth import SHAPES, Reference, Says, assert_same_depth, camera_of,
 
 from recon3d.depth.model import BatchDepthModel
 from recon3d.depth.models import load_model
-from recon3d.depth.zoedepth import PRECISIONS, load_zoedepth
+from recon3d.depth.precision import PRECISIONS
+from recon3d.depth.zoedepth import load_zoedepth
 from recon3d.depth.zoedepth_head import BinDepth
 from recon3d.errors import InputError
 from recon3d.geometry import Camera
