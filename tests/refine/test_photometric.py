@@ -92,6 +92,7 @@ def test_sigma_tells_the_errors(frames, results):
     assert error[unsure].mean() > 3 * error[~unsure].mean()
 
 
+@pytest.mark.slow
 def test_exposure_steps_of_two_stops_do_not_count(frames, results):
     stepped = [
         replace(frame, image=np.clip(frame.image * 0.9 / 4 ** (index % 2), 0, 255).astype(np.uint8))

@@ -104,6 +104,7 @@ def test_switched_off_depth_stays_as_it_was(scene, capture, frames, tmp_path):
     assert np.median(relative(plain, frames)[0]) > 2 * np.median(relative(scene, frames)[0])
 
 
+@pytest.mark.slow
 def test_killed_while_matching_and_run_again_gives_the_same_bytes(scene, capture, tmp_path):
     folder, assignments = capture
     root = tmp_path / "scene"
