@@ -32,6 +32,7 @@ from recon3d.scene import Scene
 from recon3d.stages.evaluation import Evaluation, is_scene, listed, table
 from recon3d.stages.poses import lenses
 from recon3d.stages.scale import aligned_depth, view_scales
+from recon3d.stages.ties_depth import is_of_ties
 
 WHICH = {"refined": "refine", "aligned": "scale", "raw": "depth"}
 """Depth of a scene and the stage that makes it, the last first."""
@@ -49,7 +50,7 @@ class DepthOptions:
         which: depth of a scene: a key of `WHICH`; None = the last that is done.
         scaling: what each prediction is fitted to the truth by: one of `SCALINGS`.
         min_m: truth nearer than this doesn't count [m].
-        max_m: truth beyond this doesn't count [m]; None = all does.
+        max_m: truth beyond this doesn't count [m]; None, or infinite, = all does.
         crop: pixels that count: a key of `CROPS`.
         unit_m: metres per step of depth maps of integers [m].
     """
@@ -96,7 +97,10 @@ def evaluate_depth(judged: Path, truth: Path, options: DepthOptions, report: Rep
     Raises:
         InputError: no map has its truth, shapes don't fit, or no pixel of any photo has both.
     """
-    _check(options)
+    max_m = math.inf if options.max_m is None else options.max_m
+    _check(options, max_m)
+    if math.isinf(max_m):
+        options = dataclasses.replace(options, max_m=None)  # JSON has no infinity
     if options.which and not is_scene(judged):
         raise InputError(f"--which {options.which}: {judged} is no SCENE, wanted a choice only where there is one")
     ours = _of_scene(Scene.open(judged), options.which) if is_scene(judged) else _of_folder(judged, options.unit_m)
@@ -110,7 +114,6 @@ def evaluate_depth(judged: Path, truth: Path, options: DepthOptions, report: Rep
         )
     errors: dict[str, DepthErrors] = {}
     empty: dict[str, int] = {}
-    max_m = math.inf if options.max_m is None else options.max_m
     for name in each(names, "evaluate", report):
         depth = ours.read(name)
         known = _fitted_truth(true, depth, name, ours, f"{truth}: {name}")
@@ -128,15 +131,15 @@ def evaluate_depth(judged: Path, truth: Path, options: DepthOptions, report: Rep
     return _told(ours, len(names), errors, empty, truth, options)
 
 
-def _check(options: DepthOptions) -> None:
+def _check(options: DepthOptions, max_m: float) -> None:
     """Refuses options before any map is read."""
     for name, value, choices in (("--scale", options.scaling, SCALINGS), ("--crop", options.crop, tuple(CROPS))):
         if value not in choices:
             raise InputError(f"{name}: got {value!r}, wanted one of {', '.join(choices)}")
     if options.which is not None and options.which not in WHICH:
         raise InputError(f"--which: got {options.which!r}, wanted one of {', '.join(reversed(WHICH))}")
-    if not 0 < options.min_m < (math.inf if options.max_m is None else options.max_m):
-        raise InputError(f"caps: got {options.min_m:g} to {options.max_m} m, wanted 0 < --min-m < --max-m")
+    if not 0 < options.min_m < max_m:
+        raise InputError(f"caps: got {options.min_m:g} to {max_m:g} m, wanted 0 < --min-m < --max-m")
 
 
 def _of_scene(scene: Scene, which: str | None) -> Maps:
@@ -157,6 +160,8 @@ def _of_scene(scene: Scene, which: str | None) -> Maps:
     cameras = scene.cameras()
     if which == "raw" and not scene.depth_path(next(iter(cameras))).exists():
         raise InputError(f"{scene.root}: its model gives relative depth, which has no metres; take --which aligned")
+    if which == "raw" and is_of_ties(scene):
+        raise InputError(f"{scene.root}: its depth is in the unit of its ties, not in metres; take --which aligned")
     return Maps(f"{which} depth", tuple(cameras), read[which], lenses(scene), cameras)
 
 

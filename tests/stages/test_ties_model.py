@@ -170,6 +170,14 @@ def test_one_photo_is_refused_before_any_work(tmp_path):
     assert "poses" not in read_json(tmp_path / "scene" / "scene.json")["stages"]
 
 
+def test_depth_in_the_unit_of_the_ties_is_not_compared_with_metres(scene_of):
+    scene = scene_of(EXACT.sparse(UNIT))
+    run(scene, f"scale.factor={UNIT}")
+    told = command("evaluate", "depth", scene.root, scene.root, "--which", "raw")
+    assert told.returncode == 1
+    assert "take --which aligned" in told.stderr
+
+
 def test_a_metric_network_beside_the_ties_is_refused():
     with pytest.raises(InputError, match="--model ties has none"):
         source_of(Job(Settings().with_assignments(["depth.model=ties", "depth.metric_from=demo"])))
