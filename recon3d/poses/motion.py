@@ -25,8 +25,9 @@ FAR = 10.0
 """Depth beyond this many times the median is not compared."""
 ITERATIONS = (10, 8, 6)
 """Of odometry, from the coarsest scale to the finest."""
-SAME = 0.1
-"""Relative depth difference up to which two photos see the same thing: a network's doubt of a smooth surface."""
+SAME_SENSOR, SAME_NETWORK = 0.1, 0.25
+"""Relative depth difference up to which two photos see the same thing: a network errs by 0.1 to 0.2 in each of them,
+otherwise for the same thing."""
 COARSE_PX = 12.0
 """Brightness is compared after its mean over about this neighbourhood is taken away: light is not structure [px]."""
 FINE_PX = 1.5
@@ -100,7 +101,8 @@ def motion(a: DepthView, b: DepthView, camera: Camera, *, metric: bool, guess: S
     if not metric:
         log_scale = _log_ratio(a, b, camera, b_from_a)
     scaled = replace(b, depth=b.depth * np.float32(np.exp(log_scale)))
-    return _judged(a, scaled, camera, b_from_a, log_scale, usual[0])
+    same = SAME_SENSOR if metric else SAME_NETWORK
+    return _judged(a, scaled, camera, b_from_a, log_scale, usual[0], same)
 
 
 def _usual_depth(view: DepthView) -> float:
@@ -211,11 +213,13 @@ def _log_ratio(a: DepthView, b: DepthView, camera: Camera, b_from_a: SE3) -> flo
     return float(np.median(np.log(landed.z[seen] / landed.found[seen]))) if seen.any() else 0.0
 
 
-def _judged(a: DepthView, b: DepthView, camera: Camera, b_from_a: SE3, log_scale: float, usual: float) -> Motion:
+def _judged(
+    a: DepthView, b: DepthView, camera: Camera, b_from_a: SE3, log_scale: float, usual: float, tolerance: float
+) -> Motion:
     """The motion with what the photos say about it."""
     landed = _landed(a, b, camera, b_from_a)
     seen = landed.z > 0
-    same = seen & (np.abs(landed.z - landed.found) < SAME * landed.z)
+    same = seen & (np.abs(landed.z - landed.found) < tolerance * landed.z)
     there = cv2.remap(_structure(b.image), landed.u, landed.v, cv2.INTER_LINEAR)
     information = o3d.t.pipelines.odometry.compute_odometry_information_matrix(
         o3d.t.geometry.Image(_tensor(a.depth)),

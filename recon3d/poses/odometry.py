@@ -45,7 +45,8 @@ class Odometry:
         groups: the photos that hang together, the largest group first; a photo that hangs on none is one alone.
         keyframes: photos that others were followed from.
         loops: believed motions between keyframes that don't follow each other.
-        depth_share: median over all believed motions: share of the pixels seen by both whose depth agrees within 10 %.
+        depth_share: median over all believed motions: share of the pixels seen by both whose depth agrees,
+            within `SAME_SENSOR` or `SAME_NETWORK` of `recon3d.poses.motion`.
         closing: median over the loops, how far the motion along the other photos ends from the loop's own [share of the
             median depth]; None where there is no loop.
     """

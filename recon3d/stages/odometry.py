@@ -17,6 +17,7 @@ from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.camera import Camera
 from recon3d.poses.depth_view import DepthView, shared_camera, view_of
+from recon3d.poses.motion import SAME_NETWORK, SAME_SENSOR
 from recon3d.poses.odometry import Group, Odometry, odometry, side_by_side
 from recon3d.progress import each
 from recon3d.scale.level import level
@@ -86,7 +87,7 @@ def follow(scene: Scene, job: Job, reason: str, *, trusted_depth: bool) -> Follo
                 "loop_error": None if found.closing is None else round(found.closing, 4),
             }
         },
-        _signals(found, len(cameras)),
+        _signals(found, len(cameras), SAME_SENSOR if trusted_depth else SAME_NETWORK),
     )
 
 
@@ -113,10 +114,12 @@ def _points(group: Group, views: dict[str, DepthView], camera: Camera) -> Array:
     return np.concatenate(chunks)
 
 
-def _signals(found: Odometry, count: int) -> list[Signal]:
+def _signals(found: Odometry, count: int, same: float) -> list[Signal]:
     text = f"{count} photos are placed by RGB-D odometry: {found.keyframes} keyframes, {found.loops} loops"
     if found.depth_share:
-        text += f"; where two see the same, {100 * found.depth_share:.0f} % of their depth agrees within 10 %"
+        text += (
+            f"; where two see the same, {100 * found.depth_share:.0f} % of their depth agrees within {100 * same:.0f} %"
+        )
     if found.closing is None:
         text += "; no loop tells how far it drifts"
     else:

@@ -101,10 +101,11 @@ def test_a_sensors_depth_keeps_its_scale(walk):
     assert set(group.log_scale.values()) == {0.0}
 
 
-def test_photos_without_overlap_stand_alone(walk):
+@pytest.mark.parametrize("metric", [True, False])
+def test_photos_without_overlap_stand_alone(walk, metric):
     back = render("back", room, CAMERA, look_at((0, 0, 1.5), (0.3, 2, 1)))
     elsewhere = render("elsewhere", room, CAMERA, walk[3].world_from_cam, seed=7)  # the same walls, other paint
-    found = odometry(views_of([walk[0], back, walk[1], elsewhere]), CAMERA, metric=True)
+    found = odometry(views_of([walk[0], back, walk[1], elsewhere]), CAMERA, metric=metric)
     assert [list(group.world_from_cam) for group in found.groups] == [["walk-0", "walk-1"], ["back"], ["elsewhere"]]
 
 
