@@ -147,22 +147,17 @@ def _print_scores(frames: Callable[[], Iterable[Frame]], truth: Iterable[Frame])
     true = sample_surface(stock.mesh(1.0))
     weighted = plan_fusion(frames(), FuseSettings())
     print("; ".join(weighted.reasons))
-    print(
-        "| weights | truncation | "
-        + " | ".join(f"F at {100 * limit:g} cm" for limit in THRESHOLDS_M)
-        + " | accuracy mm |"
-    )
-    print("| --- | --- | " + "--- | " * (len(THRESHOLDS_M) + 1))
-    rows: dict[str, tuple[str, FusePlan]] = {
-        "by sigma": ("by sigma", weighted),
-        "by sigma, one truncation": ("one", dataclasses.replace(weighted, least_truncation=None)),
-        "of one": ("one", dataclasses.replace(weighted, trust=None, least_truncation=None)),
+    print("| weights | " + " | ".join(f"F at {100 * limit:g} cm" for limit in THRESHOLDS_M) + " | accuracy mm |")
+    print("| --- | --- | " + "--- | " * len(THRESHOLDS_M))
+    rows: dict[str, FusePlan] = {
+        "by sigma": weighted,
+        "of one": dataclasses.replace(weighted, trust=None),
     }
-    for name, (truncation, plan) in rows.items():
+    for name, plan in rows.items():
         mesh = clean(in_order(fuse(frames(), plan)), FuseSettings().min_component)
         errors = surface_errors(sample_surface(mesh), true, THRESHOLDS_M)
         scores = " | ".join(f"{score:.3f}" for score in errors.f_score)
-        print(f"| {name} | {truncation} | {scores} | {1000 * errors.accuracy_m:.1f} |", flush=True)
+        print(f"| {name} | {scores} | {1000 * errors.accuracy_m:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

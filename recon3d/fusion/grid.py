@@ -87,16 +87,11 @@ class Grid:
         return blocks if self.tile == WHOLE else blocks[self.tile.holds(blocks, halo=1)]
 
     def _pixels(self, frame: Frame) -> Array:
-        """(H, W, 6) float32: depth [m], weight, truncation [m], red, green, blue."""
-        plan = self.plan
-        pixels = np.empty((*frame.depth.shape, 6), np.float32)
+        """(H, W, 5) float32: depth [m], weight, red, green, blue."""
+        pixels = np.empty((*frame.depth.shape, 5), np.float32)
         pixels[..., 0] = frame.depth
-        pixels[..., 1] = 1 if plan.trust is None else plan.trust.weights(frame)
-        if plan.least_truncation is None or frame.sigma is None:
-            pixels[..., 2] = plan.truncation
-        else:
-            np.clip(2 * frame.sigma, plan.least_truncation, plan.truncation, out=pixels[..., 2])
-        pixels[..., 3:] = frame.image
+        pixels[..., 1] = 1 if self.plan.trust is None else self.plan.trust.weights(frame)
+        pixels[..., 2:] = frame.image
         return pixels
 
     def _observe(self, touched: Array, pixel_from_voxel: Array, pixels: Array) -> None:
@@ -104,11 +99,11 @@ class Grid:
         blocks = o3c.Tensor.from_numpy(touched).to(self.device)
         self.blocks.hashmap().activate(blocks)
         slots, _ = self.blocks.hashmap().find(blocks)
-        unit = self.plan.truncation
+        truncation = self.plan.truncation
         if self.device.get_type() == o3c.Device.DeviceType.CPU:
             from recon3d.fusion.kernel import observe
 
-            observe(slots.numpy(), touched, pixel_from_voxel, pixels, unit, numpy_buffers(self.blocks))
+            observe(slots.numpy(), touched, pixel_from_voxel, pixels, truncation, numpy_buffers(self.blocks))
         else:
             import torch
 
@@ -120,7 +115,7 @@ class Grid:
                 torch.from_numpy(touched).to(device),
                 torch.from_numpy(pixel_from_voxel).to(device),
                 torch.from_numpy(pixels).to(device),
-                unit,
+                truncation,
                 torch_buffers(self.blocks),
             )
             torch.cuda.synchronize(device)  # Open3D's next step may run on another stream

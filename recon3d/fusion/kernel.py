@@ -14,11 +14,13 @@ MOST_COUNTED = 65535
 """Largest number that a voxel's uint16 count holds."""
 
 
-def observe(slots: Array, blocks: Array, pixel_from_voxel: Array, pixels: Array, unit: float, into: Buffers) -> None:
+def observe(
+    slots: Array, blocks: Array, pixel_from_voxel: Array, pixels: Array, truncation: float, into: Buffers
+) -> None:
     """Averages what one frame says of each voxel into the grid's buffers, in place.
 
     A voxel takes the pixel that its centre falls into, and nothing where that is out of the image or without depth, or
-    where the voxel lies further behind the pixel's surface than the pixel's truncation. Its signed distance along z,
+    where the voxel lies further behind the pixel's surface than the truncation. Its signed distance along z,
     at most the truncation, goes into the running mean with the pixel's weight. Blocks don't know of each other: any
     share of them, on any number of threads, gives the same bits.
 
@@ -26,8 +28,8 @@ def observe(slots: Array, blocks: Array, pixel_from_voxel: Array, pixels: Array,
         slots: (B,) int32, where each block lies in the buffers; no two the same.
         blocks: (B, 3) int32 block coordinates.
         pixel_from_voxel: (3, 4) float64 projection of voxel indices; pixel (0, 0) spans 0 to 1.
-        pixels: (H, W, 6) float32: depth [m], weight, truncation [m], red, green, blue.
-        unit: the distance that is stored as 1 [m].
+        pixels: (H, W, 5) float32: depth [m], weight, red, green, blue.
+        truncation: the distance that is stored as 1 [m].
         into: numpy views of the grid's buffers.
     """
     threads = numba.config.NUMBA_NUM_THREADS
@@ -39,7 +41,7 @@ def observe(slots: Array, blocks: Array, pixel_from_voxel: Array, pixels: Array,
             blocks[share],
             pixel_from_voxel,
             pixels,
-            np.float32(1 / unit),
+            np.float32(truncation),
             into.tsdf,
             into.weight,
             into.color,
@@ -51,7 +53,7 @@ def observe(slots: Array, blocks: Array, pixel_from_voxel: Array, pixels: Array,
 
 
 def _observe_blocks(  # type: ignore[no-untyped-def]
-    slots, blocks, pixel_from_voxel, pixels, per_unit, tsdf, count, color, evidence
+    slots, blocks, pixel_from_voxel, pixels, truncation, tsdf, count, color, evidence
 ):
     """The loop of `observe` over some blocks; compiled below, and plain Python as it stands."""
     height, width = pixels.shape[:2]
@@ -79,7 +81,7 @@ def _observe_blocks(  # type: ignore[no-untyped-def]
                         continue
                     pixel = pixels[int(v), int(u)]
                     distance = pixel[0] - behind
-                    if pixel[0] <= 0 or distance < -pixel[2]:
+                    if pixel[0] <= 0 or distance < -truncation:
                         continue
                     voxel = (z * BLOCK + y) * BLOCK + x
                     total = evidence[slots[n], voxel] + pixel[1]
@@ -87,11 +89,11 @@ def _observe_blocks(  # type: ignore[no-untyped-def]
                     evidence[slots[n], voxel] = total
                     count[slots[n], voxel] = min(count[slots[n], voxel] + 1, MOST_COUNTED)
                     old = tsdf[slots[n], voxel]
-                    tsdf[slots[n], voxel] = old + share * (min(distance, pixel[2]) * per_unit - old)
+                    tsdf[slots[n], voxel] = old + share * (min(distance, truncation) / truncation - old)
                     for channel in range(3):
                         # 255 times the grey level in uint16, so that rounding a running mean loses none of the 256
                         tint = np.float32(color[slots[n], voxel, channel])
-                        tint += share * (np.float32(255) * pixel[3 + channel] - tint)
+                        tint += share * (np.float32(255) * pixel[2 + channel] - tint)
                         color[slots[n], voxel, channel] = np.uint16(tint + np.float32(0.5))
 
 

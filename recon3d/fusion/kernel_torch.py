@@ -13,7 +13,7 @@ def observe(
     blocks: torch.Tensor,
     pixel_from_voxel: torch.Tensor,
     pixels: torch.Tensor,
-    unit: float,
+    truncation: float,
     into: Buffers,
 ) -> None:
     """Averages what one frame says of each voxel into the grid's buffers, in place; see `kernel.observe`.
@@ -22,8 +22,8 @@ def observe(
         slots: (B,) int32, where each block lies in the buffers; no two the same.
         blocks: (B, 3) int32 block coordinates.
         pixel_from_voxel: (3, 4) float64 projection of voxel indices; pixel (0, 0) spans 0 to 1.
-        pixels: (H, W, 6) float32: depth [m], weight, truncation [m], red, green, blue.
-        unit: the distance that is stored as 1 [m].
+        pixels: (H, W, 5) float32: depth [m], weight, red, green, blue.
+        truncation: the distance that is stored as 1 [m].
         into: torch views of the grid's buffers, on the device of all the others.
     """
     height, width = pixels.shape[:2]
@@ -44,13 +44,13 @@ def observe(
         block, voxel = seen.nonzero(as_tuple=True)
         pixel = flat[v[seen].long() * width + u[seen].long()]
         distance = pixel[:, 0] - z[seen]
-        near = (pixel[:, 0] > 0) & (distance >= -pixel[:, 2])
+        near = (pixel[:, 0] > 0) & (distance >= -truncation)
         block, voxel, pixel, distance = block[near], voxel[near], pixel[near], distance[near]
         at = slots[start : start + BLOCKS_AT_A_TIME].long()[block] * BLOCK**3 + voxel
         total = evidence[at] + pixel[:, 1]
         share = pixel[:, 1] / total
         evidence[at] = total
         weight[at] = torch.where(weight[at] == -1, -1, weight[at] + 1)  # -1 has the bits of 65535, the most there is
-        tsdf[at] = torch.lerp(tsdf[at], torch.minimum(distance, pixel[:, 2]) / unit, share)
+        tsdf[at] = torch.lerp(tsdf[at], distance.clamp(max=truncation) / truncation, share)
         tint = (color[at].int() & 0xFFFF).float()
-        color[at] = (torch.lerp(tint, 255 * pixel[:, 3:], share[:, None]) + 0.5).int().to(torch.int16)
+        color[at] = (torch.lerp(tint, 255 * pixel[:, 2:], share[:, None]) + 0.5).int().to(torch.int16)

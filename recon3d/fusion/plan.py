@@ -37,14 +37,14 @@ class FusePlan:
 
     Attributes:
         voxel_size: edge of one cell [m].
-        truncation: distance from the surface within which cells are updated [m], of the noisiest depths.
+        truncation: distance from the surface within which cells are updated [m]. One for all depths: where certain
+            depths spoke less far than noisy ones, the noisy ones' walls stood alone behind theirs.
         min_weight: observations above which a surface is kept; each counts one, however much it weighs in the mean.
         block_count: blocks of 16³ cells that are allocated for a tile.
         views: frames with depth.
         noise_m: what depths are off by [m]; with a truncation below it walls may come out double.
         max_memory_gib: memory that must not be exceeded [GiB].
         reasons: why each number is what it is, a line each.
-        least_truncation: of the most certain depths [m]; in between it is twice their sigma. None = as the truncation.
         trust: how observations are weighted; None = all the same.
         tiles: boxes of blocks that are fused one after another, each with its surroundings within the memory.
     """
@@ -57,7 +57,6 @@ class FusePlan:
     noise_m: float
     max_memory_gib: float
     reasons: tuple[str, ...] = ()
-    least_truncation: float | None = None
     trust: Trust | None = None
     tiles: tuple[Tile, ...] = (WHOLE,)
 
@@ -125,7 +124,6 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
             f"{len(tiles)} tiles: all {in_all} blocks would take about {gib:.1f} GiB, over fuse.max_memory_gib = "
             f"{settings.max_memory_gib:g}"
         )
-    least = TRUNCATION_VOXELS * voxel if trust and settings.truncation is None else None
     return FusePlan(
         voxel,
         truncation,
@@ -135,7 +133,6 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
         noise,
         settings.max_memory_gib,
         tuple(reasons),
-        least,
         trust,
         tiles,
     )

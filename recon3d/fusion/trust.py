@@ -1,4 +1,4 @@
-"""Trust: how much each depth of a frame weighs in the surface, and how far behind and before it it speaks."""
+"""Trust: how much each depth of a frame weighs in the surface."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,11 @@ from recon3d.geometry import Camera, Frame
 from recon3d.geometry.arrays import Array
 from recon3d.refine.normals import normals_of
 
-HEAVIEST = 16.0
-"""No observation weighs more than this many mean ones, or less than one of so many: a sigma may be wrong, too."""
-COSINE_STEP = 2
-"""Cosines are taken at every second pixel: slopes are measured over some pixels anyway."""
+HEAVIEST = 4.0
+"""No observation weighs more than this many mean ones, or less than one of so many: sigmas are estimates themselves.
+With 16 the surface of a sensor fitted its unweighted mean less well (F at 2 cm .968 for .971)."""
+COSINE_STEP = 4
+"""Cosines are taken at every fourth pixel: slopes are measured over some pixels anyway."""
 
 
 @dataclass(frozen=True)

@@ -78,16 +78,15 @@ def test_on_one_depth_all_voxels_are_open3ds_but_those_at_the_border():
 
 
 def _one_frame(seed):
-    """A frame's arguments: blocks around a rough surface, and pixels with any weight and truncation."""
+    """A frame's arguments: blocks around a rough surface, and pixels with any weight."""
     random = np.random.default_rng(seed)
     blocks = np.argwhere(np.ones((4, 4, 3), bool)).astype(np.int32) - [2, 2, 0]
     focal, size = 60.0, 64
     pixel_from_voxel = np.array([[focal, 0.3, 31.77, 63.1], [0.2, focal, 32.13, 64.7], [0.01, 0.02, 1, 2.0]]) * VOXEL
-    pixels = np.empty((size, size, 6), np.float32)
+    pixels = np.empty((size, size, 5), np.float32)
     pixels[..., 0] = random.uniform(0.5, 1.5, (size, size)) * (random.random((size, size)) > 0.2)
     pixels[..., 1] = random.uniform(0.1, 10, (size, size))
-    pixels[..., 2] = random.uniform(0.05, 0.2, (size, size))
-    pixels[..., 3:] = random.integers(0, 256, (size, size, 3))
+    pixels[..., 2:] = random.integers(0, 256, (size, size, 3))
     return random.permutation(len(blocks)).astype(np.int32), blocks.astype(np.int32), pixel_from_voxel, pixels
 
 

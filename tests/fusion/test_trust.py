@@ -26,13 +26,13 @@ def test_the_mean_observation_weighs_one():
 
 def test_weights_fall_with_the_squares_of_sigma_and_depth_and_with_the_cosine():
     frame = plane_frames(1)[0]
-    trust = Trust(1 / (2.0**2 * 0.02**2), 0.0)
+    trust = Trust(0.5 / (2.0**2 * 0.02**2), 0.0)
     near = dataclasses.replace(frame, depth=np.full_like(frame.depth, 2.0))
     far = dataclasses.replace(frame, depth=np.full_like(frame.depth, 3.0))
     cosine = cosines(near.depth, frame.camera)
     weights = trust.weights(_with_sigma(near, 0.02))
-    assert np.allclose(weights, cosine, atol=0.02)  # cosines are of the next of every second pixel
-    assert np.allclose(trust.weights(_with_sigma(near, 0.04)), weights / 4)
+    assert np.allclose(weights, 2 * cosine, atol=0.08)  # cosines are of the next of every fourth pixel
+    assert np.allclose(trust.weights(_with_sigma(near, 0.03)), weights * (2 / 3) ** 2)
     assert np.allclose(trust.weights(_with_sigma(far, 0.02)), weights * (2 / 3) ** 2)
 
 
