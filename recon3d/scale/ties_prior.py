@@ -28,7 +28,7 @@ EDGE = 0.1
 LOOSE = 0.01
 """Share of its strength that a link keeps over any edge."""
 SPREAD = 1.0
-"""Standard deviation of inverse depth over its median where no tie is near."""
+"""Standard deviation of a photo's mean inverse depth, over its median, before any tie is seen."""
 ROUNDS = 2
 """Of telling outliers, as those tell others."""
 FOLDS, PATCH = 4, 4
@@ -49,11 +49,10 @@ def ties_prior(ties: Ties, image: Array) -> tuple[Array, Array]:
     """Interpolates the ties' depth over their photo.
 
     Inverse depth, which is linear over a plane, is sought on a coarse grid as the most likely field that bends little,
-    less so within a surface than over an edge of the photo's colours (a thin plate; Terzopoulos 1986), and passes the
-    ties as near as they are sure. Ties that the others don't foretell pull as weakly as they are
-    off. How much it bends is chosen, and how large
-    its sigma is, by ties that are held out: where those around a place were foretold badly, sigma is large. With the
-    distance to ties it grows as the field's own posterior says, whose variance is that of fields drawn from it
+    but over edges of the photo's colours freely (a thin plate; Terzopoulos 1986), and passes the ties as near as they
+    are sure. Ties that the others don't foretell pull as weakly as they are off. How much it bends is chosen, and how
+    large its sigma is, by ties that are held out: where those around a place were foretold badly, sigma is large. With
+    the distance to ties it grows as the field's own posterior says, whose variance is that of fields drawn from it
     (Papandreou and Yuille 2010).
 
     Args:
@@ -74,6 +73,7 @@ def ties_prior(ties: Ties, image: Array) -> tuple[Array, Array]:
     factor = _factor(plate.precision(bend, sure))
     field = plate.solved(factor, sure)
     sigma = plate.sigma(factor, bend, sure, DRAWS) * np.sqrt(plate.disagreement(foretold))
+    sigma = np.hypot(sigma, TIE_SIGMA * field)
     field, sigma = (
         cv2.resize(nodes.reshape(plate.shape).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         for nodes in (field, sigma)
