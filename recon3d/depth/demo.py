@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load
 from torch import Tensor, nn
 
 from recon3d.depth.model import DepthPrediction
-from recon3d.errors import InputError
-from recon3d.geometry.arrays import Array
+from recon3d.geometry.arrays import Array, checked
 from recon3d.geometry.camera import Camera
 
 WEIGHTS = Path(__file__).parent / "weights" / "demo.safetensors"
@@ -148,12 +148,12 @@ class DemoModel:
 
         Returns:
             (H, W) depth [m] and one standard deviation of it [m].
+
+        Raises:
+            InputError: the image is no (H, W, 3) uint8 array of the camera's size.
         """
-        height, width = image.shape[:2]
-        if image.shape != (camera.height, camera.width, 3):
-            raise InputError(
-                f"demo model: got an image of shape {image.shape}, wanted ({camera.height}, {camera.width}, 3)"
-            )
+        height, width = camera.height, camera.width
+        image = checked("image", image, np.uint8, (height, width, 3))
         w, h = network_size(width, height)
         shrinks = w * h < width * height
         small = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

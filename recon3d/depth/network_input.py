@@ -16,8 +16,8 @@ from recon3d.geometry.arrays import Array
 PIXELS_MAX = 1280 * 720
 """Largest image that a network sees whose input keeps the photo's shape [px²].
 
-Attention takes memory with its square: a photo of 20000 x 300 px would cost tens of GB. Photos up to 3:1 are as
-published.
+Attention takes memory with its square: 3 600 patches of ZoeDepth cost about 4 GB, a photo of 20000 x 300 px would cost
+65 GB. Photos up to 3:1 are as published, by ZoeDepth up to 6:1.
 """
 
 _FILTERS: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}
@@ -62,11 +62,8 @@ class NetworkInput:
                 scale_h = scale_w = scale_w if abs(1 - scale_w) < abs(1 - scale_h) else scale_h
             h, w = round(scale_h * height / self.multiple), round(scale_w * width / self.multiple)
         h, w = max(1, h), max(1, w)
-        most = PIXELS_MAX // self.multiple**2
-        if (self.side is None or self.keep_aspect_ratio) and h * w > most:
-            shrink = math.sqrt(most / (h * w))
-            h, w = max(1, int(h * shrink)), max(1, int(w * shrink))
-            h, w = min(h, most // w), min(w, most // h)
+        if self.side is None or self.keep_aspect_ratio:
+            h, w = bounded(h, w, PIXELS_MAX // self.multiple**2)
         return h * self.multiple, w * self.multiple
 
     def pixels(self, image: Array, device: torch.device) -> Tensor:
@@ -81,6 +78,15 @@ class NetworkInput:
             values = F.interpolate(values, size, mode=self.resample, align_corners=False)
         mean, std = (values.new_tensor(numbers).view(1, 3, 1, 1) for numbers in (self.mean, self.std))
         return ((values / 255 - mean) / std)[0]
+
+
+def bounded(h: int, w: int, most: int) -> tuple[int, int]:
+    """A size of at most so much area, and as it is where it fits: its shape kept, its sides at least 1."""
+    if h * w <= most:
+        return h, w
+    shrink = math.sqrt(most / (h * w))
+    h, w = max(1, int(h * shrink)), max(1, int(w * shrink))
+    return min(h, max(1, most // w)), min(w, max(1, most // h))
 
 
 def read_network_input(path: Path, published: NetworkInput, stride: int) -> NetworkInput:

@@ -10,16 +10,12 @@ import torch
 from torch import Tensor
 
 from recon3d.depth.folder import read_json
+from recon3d.depth.network_input import PIXELS_MAX, bounded
 from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array
 
 STRIDE = 32
 """Sides that the network sees are multiples of this [px]: patches of 16, and a neck that halves them once."""
-NETWORK_PIXELS_MAX = 1280 * 720
-"""Largest image that the network sees [px²]; longer panoramas than 6:1 are made smaller than published.
-
-Attention takes memory with its square: 3 600 patches cost about 4 GB, a photo of 20000 x 300 px would cost 65 GB.
-"""
 
 _FIXED = {"do_resize": True, "do_rescale": True, "do_pad": True, "do_normalize": True, "keep_aspect_ratio": True}
 _BILINEAR = 2
@@ -93,7 +89,7 @@ def network_size(height: int, width: int, how: Preprocessing) -> tuple[int, int]
     """The size at which the network sees a padded photo.
 
     The side that needs the smaller change sets the scale for both; each is rounded to a multiple. Where that would
-    exceed `NETWORK_PIXELS_MAX` the scale is lowered to fit; a side never falls below one multiple.
+    exceed `PIXELS_MAX` the scale is lowered to fit; a side never falls below one multiple.
 
     Args:
         height: of the padded photo [px].
@@ -107,11 +103,7 @@ def network_size(height: int, width: int, how: Preprocessing) -> tuple[int, int]
     if abs(1 - how.width / width) < abs(1 - scale):
         scale = how.width / width
     h, w = (max(1, round(scale * side / how.multiple)) for side in (height, width))
-    most = NETWORK_PIXELS_MAX // how.multiple**2
-    if h * w > most:
-        shrink = math.sqrt(most / (h * w))
-        h, w = max(1, int(h * shrink)), max(1, int(w * shrink))
-        h, w = min(h, most // w or 1), min(w, most // h or 1)
+    h, w = bounded(h, w, PIXELS_MAX // how.multiple**2)
     return h * how.multiple, w * how.multiple
 
 
@@ -152,6 +144,6 @@ def preprocessing_of(path: Path, config: Any) -> Preprocessing:
 def _side(path: Path, size: Any, key: str, default: int) -> int:
     """One side of the size in a preprocessor_config.json [px]."""
     side = default if size is None else size.get(key) if isinstance(size, dict) else size
-    if type(side) is not int or not STRIDE <= side <= NETWORK_PIXELS_MAX // STRIDE:
+    if type(side) is not int or not STRIDE <= side <= PIXELS_MAX // STRIDE:
         raise InputError(f"{path}: got size.{key} = {side!r}, wanted a whole number of pixels ≥ {STRIDE}")
     return side

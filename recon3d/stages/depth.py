@@ -31,7 +31,7 @@ from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.poses import lenses
 from recon3d.stages.ties_depth import TIES, ties_reader, ties_signals
 
-VERSION = 2
+VERSION = 3
 THREADS = min(8, os.cpu_count() or 1)
 """Threads that decode photos and write depth while the network is busy; one where it computes on the CPU itself."""
 AHEAD_BYTES = 2**30

@@ -156,6 +156,8 @@ def kind_of(name_or_folder: str) -> str | None:
 
     path = Path(name_or_folder).expanduser() / CONFIG
     config = read_config(path)
+    if config.get("model_type") == "zoedepth":
+        return "metric"
     family = FAMILIES.get(str(config.get("model_type")))
     return family.output(path, config, None).kind if family else None
 

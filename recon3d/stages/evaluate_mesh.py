@@ -64,6 +64,8 @@ def evaluate_mesh(judged: Path, truth: Path, options: MeshOptions) -> Evaluation
     """
     if options.align not in ALIGNMENTS:
         raise InputError(f"--align: got {options.align!r}, wanted one of {', '.join(ALIGNMENTS)}")
+    if options.truth_poses and options.align == "none":
+        raise InputError(f"--truth-poses {options.truth_poses}: is for an alignment; add --align rigid or similarity")
     truth_from_judged, scale = _by_cameras(judged, truth, options)
     points, true = _points(judged, options), _points(truth, options)
     points = truth_from_judged @ (scale * points)

@@ -96,8 +96,9 @@ def test_resampling_a_photo_hardly_changes_its_depth(model, rooms) -> None:
 def test_a_wrong_camera_is_an_error(model) -> None:
     from recon3d.errors import InputError
 
-    with pytest.raises(InputError, match="shape"):
-        model(picture(64, 48), camera(48, 64))
+    for image in (picture(64, 48), picture(48, 64)[..., 0]):
+        with pytest.raises(InputError, match="image: got shape"):
+            model(image, camera(48, 64))
 
 
 def test_rooms_never_seen_are_measured_in_metres(model, rooms) -> None:

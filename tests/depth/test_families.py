@@ -1,6 +1,7 @@
 """Folders of the dense families as users have them: local copies, spoilt ones, and ones that want something else."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -13,7 +14,7 @@ from tiny_zoedepth import made_photo
 from recon3d.depth.dense import NetworkOutput
 from recon3d.depth.families import FAMILIES, load_dense
 from recon3d.depth.models import MODELS, load_model
-from recon3d.depth.network_input import NetworkInput
+from recon3d.depth.network_input import PIXELS_MAX, NetworkInput
 from recon3d.errors import InputError, StageError
 from recon3d.geometry import Camera
 
@@ -237,6 +238,13 @@ def test_sizes_are_those_of_the_published_processors():
     assert NetworkInput((384, 384)).size(768, 1024) == (384, 384)
     assert NetworkInput(None, multiple=32).size(480, 650) == (480, 640)
     assert NetworkInput(None, multiple=32).size(1, 1) == (32, 32)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 65535), (65535, 32), (40, 30000), (1, 1)])
+def test_the_longest_photos_are_seen_at_some_size(height, width):
+    """GLPN takes the photo as it is: 32 x 65535 px are 2047 multiples in a row, of which 900 fit."""
+    size = NetworkInput(None, multiple=32).size(height, width)
+    assert min(size) >= 32 and math.prod(size) <= PIXELS_MAX
 
 
 def test_disparity_has_no_sigma_and_no_range(originals):

@@ -21,7 +21,8 @@ from tiny_zoedepth import (
 from transformers import BeitConfig, ZoeDepthConfig, ZoeDepthForDepthEstimation
 
 from recon3d.depth.models import load_model
-from recon3d.depth.zoedepth_input import NETWORK_PIXELS_MAX, Preprocessing, network_size, padding, preprocessing_of
+from recon3d.depth.network_input import PIXELS_MAX
+from recon3d.depth.zoedepth_input import Preprocessing, network_size, padding, preprocessing_of
 from recon3d.errors import InputError, StageError
 from recon3d.geometry import Camera
 
@@ -95,7 +96,7 @@ def test_network_sizes_are_the_published_ones(photo, network):
 def test_no_photo_makes_the_network_work_without_bound(height, width):
     size = network_size(height + 2 * padding(height), width + 2 * padding(width), PUBLISHED)
     assert all(side >= 32 and side % 32 == 0 for side in size)
-    assert size[0] * size[1] <= NETWORK_PIXELS_MAX
+    assert size[0] * size[1] <= PIXELS_MAX
 
 
 @pytest.mark.parametrize(("bins", "width"), [("softplus", 512), ("normed", 768)])

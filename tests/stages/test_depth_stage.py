@@ -128,8 +128,10 @@ class Stop(Exception):
     """Raised by a model in the middle of its work."""
 
 
-@pytest.mark.parametrize("ending", [Stop, KeyboardInterrupt, MemoryError])
-def test_work_that_ended_early_goes_on_with_exactly_the_missing_photos(posed, tmp_path, truth, ending):
+@pytest.mark.parametrize(
+    ("ending", "told"), [(Stop, Stop), (KeyboardInterrupt, KeyboardInterrupt), (MemoryError, StageError)]
+)
+def test_work_that_ended_early_goes_on_with_exactly_the_missing_photos(posed, tmp_path, truth, ending, told):
     def said(number, values):
         return DepthPrediction(values, 0.1 * values, head=Head("nyu", 0.5 + 0.1 * number, 40.0, (1e-3, 10.0)))
 
@@ -143,7 +145,7 @@ def test_work_that_ended_early_goes_on_with_exactly_the_missing_photos(posed, tm
 
     scene = Scene.open(shutil.copytree(posed, tmp_path / "scene"))
     threads = threading.active_count()
-    with pytest.raises(ending):
+    with pytest.raises(told):
         depth(scene, job(Made(truth, stops), "depth.batch=2"))
     assert threading.active_count() == threads
     assert not scene.is_done("depth") and not list(scene.root.rglob(".tmp-*"))
@@ -491,6 +493,14 @@ def test_metres_from_a_relative_model_are_refused(frames, tmp_path):
     folder = network_folder(tmp_path / "any", model_type="depth_anything")
     done = command("run", photos, "-o", tmp_path / "scene", "--model", folder, "--metric-from", folder)
     assert done.returncode == 1 and "wanted a metric model" in done.stderr, done.stderr
+
+
+def test_metres_for_a_folder_that_gives_metres_are_refused_before_any_work(frames, tmp_path):
+    photos = write_photos(tmp_path / "photos", frames[:1])
+    folder = network_folder(tmp_path / "any", model_type="zoedepth")
+    done = command("run", photos, "-o", tmp_path / "scene", "--model", folder, "--metric-from", "demo")
+    assert done.returncode == 1 and "leave --metric-from demo out" in done.stderr, done.stderr
+    assert not (tmp_path / "scene").exists()
 
 
 def test_another_model_forgets_what_the_last_one_took_its_metres_from():

@@ -173,6 +173,12 @@ def test_maps_of_nothing_are_an_error_that_says_so(frames, capture, tmp_path, ch
         evaluate_depth(capture, write_maps(tmp_path / "truth", frames, change), DepthOptions())
 
 
+def test_no_upper_cap_is_none_in_the_facts(capture, tmp_path):
+    done = command("evaluate", "depth", capture, capture, "--max-m", "inf", "-o", tmp_path / "facts.json")
+    assert done.returncode == 0 and "from 0.001 m up" in done.stdout
+    assert json.loads((tmp_path / "facts.json").read_text())["max_m"] is None
+
+
 def test_depth_that_cannot_be_compared_is_refused(scene, capture, frames, tmp_path):
     stranger = tmp_path / "stranger"
     stranger.mkdir()
@@ -449,6 +455,8 @@ def test_surfaces_that_cannot_be_compared_are_refused(scene, tmp_path):
         assert done.returncode == 1 and bad in done.stderr and message in done.stderr
     done = command("evaluate", "mesh", scene / "mesh.ply", scene, "--align", "rigid")
     assert done.returncode == 1 and "--truth-poses" in done.stderr
+    done = command("evaluate", "mesh", scene, scene, "--truth-poses", scene / "poses.json")
+    assert done.returncode == 1 and "add --align rigid or similarity" in done.stderr
     assert command("evaluate", "mesh", scene, scene, "--threshold", 0).returncode == 1
 
 
