@@ -29,9 +29,9 @@ from recon3d.metrics.depth import (
 from recon3d.photos.find import scene_names
 from recon3d.progress import Report, each, silent
 from recon3d.scene import Scene
+from recon3d.stages.aligned import aligned_depth, view_scales
 from recon3d.stages.evaluation import Evaluation, is_scene, listed, table
 from recon3d.stages.poses import lenses
-from recon3d.stages.scale import aligned_depth, view_scales
 from recon3d.stages.ties_depth import is_of_ties
 
 WHICH = {"refined": "refine", "aligned": "scale", "raw": "depth"}

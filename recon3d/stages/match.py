@@ -16,8 +16,8 @@ from recon3d.refine.consistency import neighbours_of
 from recon3d.refine.photometric import PASSES, Pass, misfit, refined
 from recon3d.refine.warp import Look
 from recon3d.scene import Scene
+from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
 from recon3d.stages.job import Job
-from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
 
 CACHED_VIEWS = 24
 """Photos or results held in memory at a time: partners of one view are mostly partners of the next."""

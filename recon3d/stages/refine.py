@@ -15,9 +15,9 @@ from recon3d.refine.consistency import confirmed_sigma, keep, keep_matched, neig
 from recon3d.refine.masks import edge_mask
 from recon3d.scene import Scene
 from recon3d.signals import Signal
+from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.match import Matched, match
-from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
 from recon3d.stages.ties_depth import empty_signals, is_of_ties
 
 VERSION = 3

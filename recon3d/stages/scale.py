@@ -2,17 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from recon3d.depth.sigma import NETWORK_RELATIVE, default_sigma
+from recon3d.depth.sigma import NETWORK_RELATIVE
 from recon3d.errors import InputError, StageError
 from recon3d.files import load_array, read_json, write_json
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
-from recon3d.poses.sparse import Sparse, read_sparse
+from recon3d.poses.pose_check import check_unit
+from recon3d.poses.sparse import read_sparse
 from recon3d.progress import each
 from recon3d.refine.consistency import neighbours_of
 from recon3d.scale.affine import Affine, fit_affine
@@ -22,23 +23,22 @@ from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
 from recon3d.scale.per_view import ViewScale, fit_view, inherit, log_ratios
 from recon3d.scale.sketch import sketch
-from recon3d.scale.ties import Ties, ray_angles, ties_of
+from recon3d.scale.ties import Ties, ties_of
 from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
 from recon3d.settings import ScaleSettings
-from recon3d.signals import Signal
+from recon3d.stages.aligned import is_relative, predicted
 from recon3d.stages.board import board_scale
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.marks import known_scale
 from recon3d.stages.odometry import follow
-from recon3d.stages.ties_depth import MADE_UP, is_of_ties, made_up_scale, ties_scale
+from recon3d.stages.scale_said import left_out, told
+from recon3d.stages.ties_depth import is_of_ties, made_up_scale, ties_scale
 
 VERSION = 4
 PARTNERS = 6
 """Other views that each view is compared with."""
 THIN = 4
 """Every so manieth of a view's samples is looked at for what is level."""
-SPREAD_LIMIT = 0.15
-"""Spread of the per-view scales (1.4826 MAD of the logarithm) beyond which SCALE_SPREAD is raised."""
 
 
 def scale(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
@@ -58,7 +58,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     lines = _lines(scene, ties, job) if is_relative(scene) else {}
     of_ties, fits, gathered = is_of_ties(scene), {}, {}
     for name in each(list(cameras), "scale", job.report):
-        mine, depth = ties.get(name, Ties.none()), _predicted(scene, name, lines.get(name))
+        mine, depth = ties.get(name, Ties.none()), predicted(scene, name, lines.get(name))
         fits[name] = ties_scale(scene, name, mine) if of_ties else fit_view(mine, depth, settings)
         fits[name] = followed.views[name] if followed else fits[name]
         gathered[name] = evidence(mine, depth, sketch(depth, cameras[name]), sparse_poses[name], fits[name])
@@ -71,25 +71,12 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     def depth_of(name: str) -> Array:
         return _scaled(scene, name, lines.get(name), views[name])
 
-    known = None
-    if settings.known_distance and settings.board:
-        raise InputError(
-            "got scale.known_distance and scale.board, wanted one of them: both say how large the world is"
-        )
-    if settings.known_distance:
-        known = known_scale(scene, settings.known_distance, sparse_poses, ties, used, depth_of)
-    if settings.board:
-        known = board_scale(scene, settings.board, sparse_poses, job.report)
-    metric = metric_scale({} if of_ties else tied, given_metric=metric_poses, factor=settings.factor, known=known)
-    if lines and metric.source == "depth median":
-        raise InputError(
-            f"{scene.facts('depth')['model']}: gives relative depth, and nothing says how large the world is; add "
-            "--metric-from MODEL, --known-distance, metric poses (--poses FILE) or --set scale.factor=METRES_PER_UNIT"
-        )
-    if of_ties and metric.source == "none":
-        metric = made_up_scale(ties)
-    if sparse is None and metric.source == "none":  # one photo: its depth is the only word on size
-        metric = MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
+    known = _known(scene, job, sparse_poses, ties, used, depth_of)
+    speaking = {} if of_ties else tied
+    metric = metric_scale(speaking, given_metric=metric_poses, factor=settings.factor, known=known)
+    if metric.source == "given poses" and speaking:
+        check_unit(metric_scale(speaking, given_metric=False, factor=None).factor)
+    metric = _anyhow(scene, metric, ties, trusted=trusted, has_points=sparse is not None)
     if not tied:  # nothing says otherwise: depth keeps its own metres
         views = {name: dataclasses.replace(view, log_scale=-math.log(metric.factor)) for name, view in views.items()}
     world_from_cam = {name: pose.scaled(metric.factor) for name, pose in sparse_poses.items()}
@@ -101,22 +88,58 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         points = sparse.points if sparse else seen
         levelled_from_world = level(world_from_cam, points * metric.factor, seen * metric.factor)
     entries = {name: _entry(view, metric, trusted) for name, view in views.items()}
-    for name, line in lines.items():
-        entries[name]["line"] = [line.scale, line.shift] if line else None
+    for name, fitted in lines.items():
+        entries[name]["line"] = [fitted.scale, fitted.shift] if fitted else None
     for name in (*outliers, *without):
         entries[name]["factor"] = 0.0
     write_json(scene.file("scales.json"), _as_json(entries, metric, levelled_from_world))
     poses = {name: levelled_from_world @ pose for name, pose in world_from_cam.items()}
     write_json(scene.file("poses.json"), poses_as_json(poses))
-    told, facts, signals = _told(views, tied, metric, sparse, job, trusted)
+    line, facts, signals = told(
+        {name: views[name] for name in views if name not in without}, tied, metric, sparse, settings, trusted
+    )
     if followed:
         facts, signals = facts | followed.facts, [*followed.signals, *signals]
-    return told, facts, [*signals, *_left_out(outliers, without, settings)]
+    return line, facts, [*signals, *left_out(outliers, without, settings)]
 
 
-def is_relative(scene: Scene) -> bool:
-    """Whether the depth stage left disparity, which this stage makes depth."""
-    return bool(scene.facts("depth").get("kind") == "disparity")
+def _known(
+    scene: Scene,
+    job: Job,
+    world_from_cam: Mapping[str, SE3],
+    ties: Mapping[str, Ties],
+    used: Mapping[str, ViewScale],
+    depth_of: Callable[[str], Array],
+) -> MetricScale | None:
+    """What was measured in the scene, where something was."""
+    settings = job.settings.scale
+    if settings.known_distance and settings.board:
+        raise InputError(
+            "got scale.known_distance and scale.board, wanted one of them: both say how large the world is"
+        )
+    if settings.known_distance:
+        return known_scale(scene, settings.known_distance, world_from_cam, ties, used, depth_of)
+    if settings.board:
+        return board_scale(scene, settings.board, world_from_cam, job.report)
+    return None
+
+
+def _anyhow(
+    scene: Scene, metric: MetricScale, ties: Mapping[str, Ties], *, trusted: bool, has_points: bool
+) -> MetricScale:
+    """The metric scale, and what takes its place where there is none."""
+    if is_relative(scene) and metric.source == "depth median":
+        raise InputError(
+            f"{scene.facts('depth')['model']}: gives relative depth, and nothing says how large the world is; add "
+            "--metric-from MODEL, --known-distance, metric poses (--poses FILE) or --set scale.factor=METRES_PER_UNIT"
+        )
+    if metric.source != "none":
+        return metric
+    if is_of_ties(scene):
+        return made_up_scale(ties)
+    if not has_points:  # one photo: its depth is the only word on size
+        return MetricScale(1.0, NETWORK_RELATIVE if not trusted else 0.0, "the depth itself")
+    return metric
 
 
 def _lines(scene: Scene, ties: Mapping[str, Ties], job: Job) -> dict[str, Affine | None]:
@@ -146,17 +169,9 @@ def _lines(scene: Scene, ties: Mapping[str, Ties], job: Job) -> dict[str, Affine
     return lines
 
 
-def _predicted(scene: Scene, name: str, line: Affine | None) -> Array:
-    """(H, W) float32: depth as predicted; of a relative model in the unit of its line, nothing where it has none."""
-    if not is_relative(scene):
-        return load_array(scene.depth_path(name))
-    disparity = load_array(scene.disparity_path(name))
-    return line.depth(disparity) if line else np.zeros_like(disparity)
-
-
 def _scaled(scene: Scene, name: str, line: Affine | None, view: ViewScale) -> Array:
     """(H, W) float32: a view's depth in the unit of the poses."""
-    depth = _predicted(scene, name, line)
+    depth = predicted(scene, name, line)
     scaled: Array = depth * field_factor(depth, view.field) * np.float32(math.exp(view.log_scale))
     return scaled
 
@@ -201,99 +216,3 @@ def _as_json(entries: Mapping[str, Any], metric: MetricScale, levelled: SE3) -> 
         "levelled_from_world": levelled.matrix.tolist(),
         "views": dict(entries),
     }
-
-
-def _left_out(outliers: tuple[str, ...], without: tuple[str, ...], settings: ScaleSettings) -> list[Signal]:
-    """The signals of views whose depth is not used."""
-    signals = []
-    if outliers:
-        text = f"the depth of {len(outliers)} photos is left out: other photos of the same things contradict it"
-        signals.append(Signal("OUTLIER_VIEW", f"{text}: {', '.join(outliers)}", outliers))
-    if without:
-        text = f"{len(without)} photos are left without depth: fewer than {settings.min_ties} ties fit their disparity"
-        signals.append(Signal("FEW_TIES", f"{text}: {', '.join(without)}", without))
-    return signals
-
-
-def _told(
-    views: Mapping[str, ViewScale],
-    tied: Mapping[str, ViewScale],
-    metric: MetricScale,
-    sparse: Sparse | None,
-    job: Job,
-    trusted: bool,
-) -> Found:
-    """The line, the facts and the signals of the scales."""
-    signals = []
-    inherited = tuple(name for name in views if name not in tied)
-    if inherited and sparse and not trusted:
-        instead = "took their depth scale from the others" if tied else "keep the scale of the depth model"
-        text = f"{len(inherited)} of {len(views)} views have too few ties to the photos' points and {instead}"
-        signals.append(Signal("FEW_TIES", text, inherited))
-    logs = np.array([view.log_scale for view in tied.values()])
-    spread = float(1.4826 * np.median(np.abs(logs - np.median(logs)))) if len(logs) else 0.0
-    if spread > SPREAD_LIMIT and not trusted:
-        text = f"the depth scale varies by {100 * spread:.0f} % from view to view"
-        signals.append(Signal("SCALE_SPREAD", text))
-    if metric.source == MADE_UP:
-        signals.append(Signal("UNKNOWN_SCALE", f"nothing says how large the world is: its scale is {MADE_UP}"))
-    if metric.source == "none":
-        signals.append(Signal("UNKNOWN_SCALE", "the poses have no known unit and no view is tied to its depth"))
-    if sparse and len(sparse.points):
-        angle_deg = float(np.degrees(np.median(ray_angles(sparse, sparse.obs_photo, sparse.obs_point))))
-        if angle_deg < job.settings.scale.min_angle_deg:
-            text = f"the rays to a typical point differ by {angle_deg:.2f} degrees only: distances are unsure"
-            signals.append(Signal("LOW_PARALLAX", text))
-    facts = {
-        "factor": metric.factor,
-        "relative_sigma": metric.relative_sigma,
-        "source": metric.source,
-        "tied_views": len(tied),
-        "view_spread": round(spread, 4),
-        "fields": sum(bool(view.field) for view in views.values()),
-    }
-    if tied and trusted:
-        facts["depth_against_ties"] = math.exp(-float(np.median(logs))) / metric.factor
-    line = f"1 unit = {metric.factor:.4g} m ± {100 * metric.relative_sigma:.1f} % ({metric.source})"
-    line += f", {len(tied)} of {len(views)} views tied, their scales spread {100 * spread:.1f} %"
-    return line, facts, signals
-
-
-def aligned_depth(scene: Scene, name: str, view: Mapping[str, Any]) -> Array:
-    """(H, W) float32 [m]: the depth of a view at the scale that was fitted to it; 0 all over for a view left out.
-
-    Args:
-        scene: with `scale` done.
-        name: of the photo.
-        view: its entry in `view_scales`.
-    """
-    line, field = view.get("line"), tuple(view["field"])
-    depth = _predicted(scene, name, Affine(*line) if line else None)
-    return (depth * field_factor(depth, field) * np.float32(view["factor"])).astype(np.float32)
-
-
-def aligned_sigma(scene: Scene, name: str, aligned: Array, view: Mapping[str, Any], *, sensor: bool) -> Array:
-    """(H, W) float32 [m]: the doubt of `aligned_depth`.
-
-    Where the view has ties, their spread says how large a network's doubt is on average: the model's own sigma holds
-    the doubt about the scale too, which the ties took away. The model's sigma still says where it is larger.
-    """
-    relative = view["relative_sigma"] or NETWORK_RELATIVE
-    path = scene.sigma_path(name)
-    if not path.exists():
-        return default_sigma(aligned, sensor=sensor, relative=relative)
-    sigma, depth = load_array(path), load_array(scene.depth_path(name))
-    valid = (depth > 0) & (sigma > 0)
-    if view["relative_sigma"] and valid.any():
-        sigma = sigma * np.float32(relative / np.median(sigma[valid] / depth[valid]))
-    ratio = np.divide(sigma, depth, out=np.zeros_like(depth), where=depth > 0)
-    return (ratio * aligned).astype(np.float32)
-
-
-def view_scales(scene: Scene) -> dict[str, dict[str, Any]]:
-    """What was fitted to each view: factor [metres per metre predicted, 0 = left out], field, relative_sigma, ties.
-
-    A relative model's views also have a "line": scale and shift that make their disparity inverse depth.
-    """
-    views: dict[str, dict[str, Any]] = read_json(scene.file("scales.json"))["views"]
-    return views

@@ -94,6 +94,17 @@ def test_a_quaternion_in_the_wrong_order_is_told(frames, scale_with, tmp_path):
     refused(scale_with(tmp_path / "given.txt"), "given.txt", "quaternions qw first", "wanted", "quaternions qw last")
 
 
+def test_poses_in_millimetres_are_asked_about_and_taken_with_their_factor(frames, scale_with, tmp_path):
+    large = [SE3(frame.world_from_cam.R, 1000 * frame.world_from_cam.t).matrix.ravel() for frame in frames]
+    np.savetxt(tmp_path / "given.txt", large)
+    refused(scale_with(tmp_path / "given.txt"), "millimetres, add --set scale.factor=0.001", "--set scale.factor=1")
+    done = command("scale", tmp_path / "s", "--set", "scale.factor=0.001")
+    assert done.returncode == 0, done.stderr
+    for name, pose in stored(Scene.open(tmp_path / "s")).items():
+        true = next(frame.world_from_cam for frame in frames if name.startswith(frame.name))
+        np.testing.assert_allclose(pose, true.matrix, atol=1e-9)
+
+
 def test_a_row_of_nan_is_named_with_its_photo(frames, scale_with, tmp_path):
     rows = np.stack([frame.world_from_cam.matrix.ravel() for frame in frames])
     rows[2] = np.nan

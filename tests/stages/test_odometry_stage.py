@@ -13,7 +13,7 @@ from recon3d.errors import InputError
 from recon3d.geometry import Camera
 from recon3d.metrics.trajectory import umeyama
 from recon3d.scene import Scene
-from recon3d.stages.scale import view_scales
+from recon3d.stages.aligned import view_scales
 
 CAMERA = Camera.from_fov(160, 120, np.radians(70))
 

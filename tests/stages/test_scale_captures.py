@@ -12,9 +12,9 @@ from recon3d.files import load_array
 from recon3d.formats.depth_map import read_depth
 from recon3d.scene import Scene
 from recon3d.settings import Settings
+from recon3d.stages.aligned import aligned_depth, view_scales
 from recon3d.stages.chain import run
 from recon3d.stages.job import Job
-from recon3d.stages.scale import aligned_depth, view_scales
 
 pytestmark = pytest.mark.slow
 

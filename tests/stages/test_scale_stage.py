@@ -15,6 +15,7 @@ from recon3d.poses.sparse import Sparse
 from recon3d.scene import Scene, poses_as_json
 from recon3d.settings import Settings
 from recon3d.stages import scale as stage
+from recon3d.stages.aligned import aligned_depth, view_scales
 from recon3d.stages.job import Job
 
 COUNT = 6
@@ -68,8 +69,8 @@ def disparities():
 
 def off(scene):
     """Mean relative error of each photo's aligned depth."""
-    views = stage.view_scales(scene)
-    found = {name: stage.aligned_depth(scene, name, views[name]) for name in NAMES}
+    views = view_scales(scene)
+    found = {name: aligned_depth(scene, name, views[name]) for name in NAMES}
     return [np.mean(np.abs(found[f.name] / f.depth - 1)) for f in EXACT.frames]
 
 
@@ -92,7 +93,7 @@ def test_disparity_becomes_metric_depth_by_ties_and_metric_poses(scene_of):
     outcome = run(scene)
     assert max(off(scene)) < 0.005
     assert outcome.facts["source"] == "given poses"
-    line = stage.view_scales(scene)[NAMES[2]]["line"]
+    line = view_scales(scene)[NAMES[2]]["line"]
     assert line == [pytest.approx(1 / 12, rel=0.02), pytest.approx(-0.05, abs=0.005)]
 
 
@@ -111,7 +112,7 @@ def test_a_photo_without_ties_is_left_without_depth_and_named(scene_of):
     scene = scene_of(disparities(), kind="disparity", sparse=without_ties(EXACT.sparse(UNIT), NAMES[3]))
     signals = run(scene, factor=UNIT).signals
     assert ("FEW_TIES", (NAMES[3],)) in [(signal.code, signal.photos) for signal in signals]
-    assert not stage.aligned_depth(scene, NAMES[3], stage.view_scales(scene)[NAMES[3]]).any()
+    assert not aligned_depth(scene, NAMES[3], view_scales(scene)[NAMES[3]]).any()
     assert max(error for name, error in zip(NAMES, off(scene), strict=True) if name != NAMES[3]) < 0.005
 
 

@@ -23,9 +23,9 @@ from recon3d.settings import Settings
 from recon3d.stages import depth as depth_stage
 from recon3d.stages import scale as scale_stage
 from recon3d.stages import ties_depth
+from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
 from recon3d.stages.depth_source import source_of
 from recon3d.stages.job import Job
-from recon3d.stages.scale import aligned_depth, aligned_sigma, view_scales
 
 EXACT = capture(3, points=900, width=160, height=120)
 NAMES = [frame.name for frame in EXACT.frames]
