@@ -25,13 +25,13 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "scale": ("scales.json", "poses.json"),
     "refine": ("refined", "matched"),
     "cloud": ("cloud.ply",),
-    "fuse": ("mesh.ply", "mesh.glb"),
+    "fuse": ("mesh.ply", "mesh.glb", "tiles"),
 }
 """The stages in their order, and the files that each alone writes."""
 
-MAYBE = ("masks", "depth", "disparity", "matched")
-"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched while
-`refine` works."""
+MAYBE = ("masks", "depth", "disparity", "matched", "tiles")
+"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched and
+tiles while `refine` and `fuse` work."""
 
 UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
 
@@ -296,4 +296,10 @@ def poses_as_json(world_from_cam: Mapping[str, SE3], unit: str = "m") -> dict[st
 
 def poses_from_json(data: dict[str, Any]) -> dict[str, SE3]:
     """The other way of `poses_as_json`."""
-    return {name: SE3.from_matrix(np.array(matrix)) for name, matrix in data["poses"].items()}
+    poses = {}
+    for name, matrix in data["poses"].items():
+        try:
+            poses[name] = SE3.from_matrix(np.array(matrix))
+        except (InputError, ValueError) as error:
+            raise InputError(f"pose of photo {name}: {error}; make it again with recon3d poses SCENE --force") from error
+    return poses

@@ -55,7 +55,7 @@ def test_the_mesh_is_the_room_in_metres(scene):
 def test_every_promised_file_is_there(scene):
     for names in OUTPUTS.values():
         for name in names:
-            assert scene.file(name).exists() or name in ("masks", "disparity", "matched")
+            assert scene.file(name).exists() or name in ("masks", "disparity", "matched", "tiles")
     assert all(scene.is_done(stage) for stage in OUTPUTS)
 
 
