@@ -301,5 +301,5 @@ def poses_from_json(data: dict[str, Any]) -> dict[str, SE3]:
         try:
             poses[name] = SE3.from_matrix(np.array(matrix))
         except (InputError, ValueError) as error:
-            raise InputError(f"pose of photo {name}: {error}; make it again with recon3d poses SCENE --force") from error
+            raise InputError(f"pose of {name}: {error}; make it again with recon3d poses SCENE --force") from error
     return poses
