@@ -24,7 +24,7 @@ ADVICE = {
     "UNKNOWN_SCALE": "give metric poses or --set scale.factor=METRES_PER_UNIT",
     "OUT_OF_RANGE": "see depth.max_depth_m; a network knows no depth beyond its training: recon3d models has others",
     "ROUTER_UNSURE": "say which it is: --model zoedepth-n for rooms, zoedepth-k for streets",
-    "NO_PREDICTION": "these photos have no depth, the others went on; try another model, or depth.precision=float32",
+    "NO_PREDICTION": "these photos have no depth, the others went on; try another model (--model, --metric-from)",
     "SMALLER_BATCH": "nothing needs doing; depth.batch=N starts with so many",
     "LICENCE": "see that your use is allowed, or choose a model with another licence: recon3d models",
     "TRUNC_LT_RESIDUAL": "leave fuse.truncation automatic, or set it to twice that",

@@ -98,10 +98,7 @@ _WORD = {"metric": "depth", "disparity": "disparity", TIES: "depth"}
 def _nothing(source: str, kind: str, *, all_silent: bool, limit_m: float) -> str:
     """Why there is no depth at all."""
     if all_silent:
-        return (
-            f"{source}: gave no finite {_WORD[kind]} for any photo; try --set depth.precision=float32, fetch or copy "
-            "the model again, or choose another"
-        )
+        return f"{source}: gave no finite {_WORD[kind]} for any photo; fetch or copy the model again, or choose another"
     return (
         f"{source}: no photo has any {_WORD[kind]} between 0 and {limit_m:g} m; check the unit of the maps "
         "(--set depth.maps_unit_m=…), depth.max_depth_m, or choose another model"

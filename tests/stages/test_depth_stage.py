@@ -292,7 +292,7 @@ def test_a_photo_without_any_finite_depth_is_named_and_the_rest_goes_on(scene, t
 
 
 def test_a_network_that_says_nan_everywhere_is_an_error(scene, truth):
-    with pytest.raises(StageError, match=r"made: gave no finite depth for any photo.*precision"):
+    with pytest.raises(StageError, match=r"made: gave no finite depth for any photo; fetch or copy"):
         depth(scene, job(Made(truth, lambda number, values: np.full_like(values, np.nan))))
 
 
