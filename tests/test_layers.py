@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import recon3d
+from recon3d.settings import Settings, sections
 
 PACKAGE = Path(recon3d.__file__).parent
 LIBRARY = ["geometry", "photos", "poses", "depth", "scale", "refine", "fusion", "formats", "metrics", "show"]
@@ -59,6 +60,15 @@ def test_help_imports_none_of_the_heavy_libraries(arguments):
 def test_help_keeps_units_in_brackets():
     done = subprocess.run([sys.executable, "-m", "recon3d", "settings"], capture_output=True, text=True, check=True)
     assert "[px]" in done.stdout and "[m]" in done.stdout
+
+
+def test_every_setting_is_listed_with_all_that_is_said_of_it():
+    done = subprocess.run([sys.executable, "-m", "recon3d", "settings"], capture_output=True, text=True, check=True)
+    listed = {line.split("=")[0] for line in done.stdout.splitlines()}
+    settings = Settings()
+    assert listed == {f"{name}.{key}" for name in sections() for key in vars(getattr(settings, name))}
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("scale.known_distance="))
+    assert "which stands upright, at the working size." in line  # its second line in the source
 
 
 @pytest.mark.parametrize("first", ["pycolmap", "PIL.Image", "torch", "open3d", "cv2"])

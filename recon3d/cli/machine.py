@@ -1,5 +1,6 @@
 """Commands about the program itself: its settings, and what this machine has and lacks."""
 
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -19,14 +20,16 @@ from recon3d.settings import (
 @app.command()
 def settings() -> None:
     """Lists every setting with its default and unit."""
-    import dataclasses
+    import ast
     import inspect
 
     for section, kind in _SECTIONS.items():
-        lines = inspect.getsource(kind).splitlines()
-        for field in dataclasses.fields(kind):
-            at = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{field.name}:"))
-            typer.echo(f"{section}.{field.name}={field.default}".ljust(36) + lines[at + 1].strip().strip('"'))
+        (body,) = ast.parse(inspect.getsource(kind)).body
+        assert isinstance(body, ast.ClassDef)
+        for field, text in pairwise(body.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                name, meaning = ast.unparse(field.target), " ".join(ast.literal_eval(text.value).split())
+                typer.echo(f"{section}.{name}={getattr(kind, name)}".ljust(36) + meaning)
 
 
 _SECTIONS: dict[str, Any] = {
