@@ -112,6 +112,8 @@ class ScaleSettings:
     board: str | None = None
     """A board of known size that stands in the scene: "KIND COLUMNSxROWS SQUARE_M [DICTIONARY]", such as
     "chessboard 9x6 0.025" (inner corners) or "charuco 5x7 0.04 APRILTAG_36h11" (squares)."""
+    gps: bool = True
+    """Take the size from positions in the photos' EXIF where they spread over ten times what they err by."""
     level: bool | None = None
     """Turn the world z up with the floor near 0; None = worlds of estimated poses; given poses keep theirs."""
     trusted_photos: int = 20

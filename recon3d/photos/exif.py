@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from recon3d.geometry.camera import Calibration, Camera
+from recon3d.photos.gps import Position, position_of_tags
 
 FULL_FRAME_DIAGONAL_MM = 43.2666
 """Diagonal of 36 mm x 24 mm film [mm]: what 35 mm equivalents refer to."""
@@ -44,7 +45,7 @@ FC6310, whose 1" sensor it takes for 1/2.3"."""
 _MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 _PLAUSIBLE_F_SHARE = (0.15, 60.0)  # focal length over the longer side: fields of view of 147 to 1 degrees
 _PLAUSIBLE_SENSOR_MM = (2.0, 60.0)  # longer side: from telephone front cameras to medium format
-_MAKE, _MODEL, _ORIENTATION, _EXIF_IFD = 271, 272, 274, 0x8769
+_MAKE, _MODEL, _ORIENTATION, _EXIF_IFD, _GPS_IFD = 271, 272, 274, 0x8769, 0x8825
 _FOCAL, _FOCAL_35MM = 37386, 41989
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
 _PLANE_X, _PLANE_Y, _PLANE_UNIT = 41486, 41487, 41488
@@ -62,6 +63,7 @@ class Exif:
         orientation: how the stored pixels lie, 1 to 8.
         focal_plane_px_per_mm: pixels per mm on the sensor, for a photo of `longer_side_px`.
         longer_side_px: longer side of the photo as the camera wrote it [px].
+        position: where it was taken.
     """
 
     make: str | None = None
@@ -71,6 +73,7 @@ class Exif:
     orientation: int | None = None
     focal_plane_px_per_mm: float | None = None
     longer_side_px: float | None = None
+    position: Position | None = None
 
 
 def read_exif(image: Image.Image) -> Exif:
@@ -85,9 +88,11 @@ def read_exif(image: Image.Image) -> Exif:
 def exif_of_tags(exif: Image.Exif) -> Exif:
     """The same from tags already parsed."""
     tags: dict[int, Any] = {}
+    place: dict[int, Any] = {}
     try:
         tags.update(exif)
         tags.update(exif.get_ifd(_EXIF_IFD))
+        place.update(exif.get_ifd(_GPS_IFD))
     except Exception:  # as above: keep what was read before the damage
         pass
     sides = [_number(tags, _PIXEL_WIDTH, 1, 1e6), _number(tags, _PIXEL_HEIGHT, 1, 1e6)]
@@ -100,6 +105,7 @@ def exif_of_tags(exif: Image.Exif) -> Exif:
         orientation=int(orientation) if orientation is not None and orientation == int(orientation) else None,
         focal_plane_px_per_mm=_plane_resolution(tags),
         longer_side_px=max((side for side in sides if side is not None), default=None),
+        position=position_of_tags(place),
     )
 
 

@@ -22,7 +22,7 @@ class MetricScale:
     Attributes:
         factor: metres per unit of the sparse model, > 0.
         relative_sigma: one standard deviation over the factor; 0 where it was given, 1 where nothing is known.
-        source: "given factor", "known distance", "known board", "given poses", "depth median" or "none".
+        source: "given factor", "known distance", "known board", "GPS", "given poses", "depth median" or "none".
     """
 
     factor: float

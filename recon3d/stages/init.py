@@ -15,6 +15,7 @@ from recon3d.formats.capture import Capture, read_capture
 from recon3d.geometry import Calibration, Camera
 from recon3d.photos.exif import Exif, calibration_from_exif
 from recon3d.photos.find import frame_name, scene_names
+from recon3d.photos.gps import Position
 from recon3d.photos.read import Photo, read_photo
 from recon3d.photos.sniff import VIDEO_SUFFIXES
 from recon3d.photos.undistort import KEPT
@@ -26,7 +27,7 @@ from recon3d.settings import PhotosSettings
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 2
+VERSION = 3
 
 Photos = str | Path | Sequence[str | Path]
 
@@ -63,7 +64,12 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
         signals.append(Signal("SKIPPED", f"{len(capture.absent)} photos that the capture lists are not there: {names}"))
     if not calibrations:
         raise InputError(f"none of {len(sources)} photos can be read; the first: {signals[0].message}")
-    data = {name: calibration_as_json(value.calibration) | {"group": value.group} for name, value in found.items()}
+    data = {
+        name: calibration_as_json(value.calibration)
+        | {"group": value.group}
+        | ({"gps": dataclasses.asdict(value.position)} if value.position else {})
+        for name, value in found.items()
+    }
     write_json(scene.file("calibration.json"), data)
     known = {name: path for name, path in sources.items() if name in calibrations}
     given = {name: capture.world_from_cam[path] for name, path in known.items() if path in capture.world_from_cam}
@@ -93,10 +99,11 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
 
 @dataclasses.dataclass(frozen=True)
 class _Known:
-    """What is known of the camera of a photo: its calibration at the working size, and whose it is."""
+    """What is known of the camera of a photo: its calibration at the working size, whose it is, where it stood."""
 
     calibration: Calibration
     group: str
+    position: Position | None
 
 
 def _take_in(
@@ -125,7 +132,7 @@ def _take_in(
         calibration = _calibration(source, photo, read, known, settings)
         rows, columns = photo.image.shape[:2]
         calibration = dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
-        return _Known(calibration, _group(photo.exif))
+        return _Known(calibration, _group(photo.exif), photo.exif.position)
 
     photos = [name for name, source in sources.items() if source.suffix.lower() not in VIDEO_SUFFIXES]
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:

@@ -12,12 +12,14 @@ from recon3d.errors import InputError, StageError
 from recon3d.files import load_array, read_json, write_json
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
+from recon3d.photos.gps import Position
 from recon3d.poses.pose_check import check_unit
 from recon3d.poses.sparse import read_sparse
 from recon3d.progress import each
 from recon3d.refine.consistency import neighbours_of
 from recon3d.scale.affine import Affine, fit_affine
 from recon3d.scale.field import field_factor
+from recon3d.scale.gps import scale_of_gps
 from recon3d.scale.joint import Evidence, contradicted, evidence, fit_jointly
 from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
@@ -34,7 +36,7 @@ from recon3d.stages.odometry import follow
 from recon3d.stages.scale_said import left_out, told
 from recon3d.stages.ties_depth import is_of_ties, made_up_scale, ties_scale
 
-VERSION = 4
+VERSION = 5
 PARTNERS = 6
 """Other views that each view is compared with."""
 THIN = 4
@@ -72,6 +74,8 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         return _scaled(scene, name, lines.get(name), views[name])
 
     known = _known(scene, job, sparse_poses, ties, used, depth_of)
+    if settings.gps and known is None and settings.factor is None and not metric_poses and not followed:
+        known = scale_of_gps(_positions(scene), sparse_poses)
     speaking = {} if of_ties else tied
     metric = metric_scale(speaking, given_metric=metric_poses, factor=settings.factor, known=known)
     if metric.source == "given poses" and speaking:
@@ -122,6 +126,12 @@ def _known(
     if settings.board:
         return board_scale(scene, settings.board, world_from_cam, job.report)
     return None
+
+
+def _positions(scene: Scene) -> dict[str, Position]:
+    """Where photos were taken, as their EXIF says."""
+    found = read_json(scene.file("calibration.json"))
+    return {name: Position(**entry["gps"]) for name, entry in found.items() if "gps" in entry}
 
 
 def _anyhow(

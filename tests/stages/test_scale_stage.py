@@ -38,6 +38,7 @@ def scene_of(tmp_path, monkeypatch):
         for folder in ("images", "sparse"):
             scene.file(folder).mkdir()
         cameras = {f.name: calibration_as_json(Calibration(f.camera)) for f in EXACT.frames}
+        write_json(scene.file("calibration.json"), cameras)
         write_json(scene.file("cameras.json"), {name: camera | {"lens": camera} for name, camera in cameras.items()})
         write_json(
             scene.file("sparse") / "poses.json",
@@ -189,6 +190,33 @@ def test_a_measured_distance_says_how_large_a_unit_is(scene_of):
     assert 0 < facts["relative_sigma"] < 0.1
     assert max(off(scene)) < 0.01
     assert read_json(scene.file("scales.json"))["metric"]["source"] == "known distance"
+
+
+def with_gps(scene, metres_per_unit):
+    """The scene as if it had been taken on a field that many metres per unit, by cameras that know where they are."""
+    table = read_json(scene.file("calibration.json"))
+    poses = read_json(scene.file("sparse") / "poses.json")["poses"]
+    for name, entry in table.items():
+        east, north, up = np.array(poses[name])[:3, 3] * metres_per_unit
+        degree_m = np.pi / 180 * 6_378_137.0
+        place = {"latitude_deg": north / (degree_m * 0.99331), "longitude_deg": 1e-3 + east / degree_m}
+        entry["gps"] = place | {"altitude_m": 100 + up, "error_m": 3.0}
+    write_json(scene.file("calibration.json"), table)
+    return scene
+
+
+def test_a_set_that_spreads_over_a_field_takes_its_size_from_gps(scene_of):
+    facts = run(with_gps(scene_of([1.3 * d for d in depths()], given=False), 40.0)).facts
+    assert (facts["factor"], facts["source"]) == (pytest.approx(40.0, rel=1e-3), "GPS")
+    assert 0 < facts["relative_sigma"] < 0.1
+
+
+def test_gps_says_nothing_of_a_room_and_gives_way_to_what_is_known(scene_of):
+    scene = with_gps(scene_of(depths(), given=False), UNIT)
+    assert run(scene).facts["source"] == "depth median"
+    far = with_gps(scene, 40.0)
+    assert run(far, gps=False).facts["source"] == "depth median"
+    assert run(far, factor=2.0).facts["source"] == "given factor"
 
 
 @pytest.mark.parametrize(
