@@ -55,7 +55,10 @@ def depth(
 
 @evaluate_app.command()
 def trajectory(
-    estimate: Annotated[Path, typer.Argument(metavar="EST", help="A SCENE, a file of poses, or a folder with them.")],
+    estimate: Annotated[
+        Path,
+        typer.Argument(metavar="EST", help="A SCENE, a file of poses, or a COLMAP, nerfstudio or 7-Scenes folder."),
+    ],
     reference: Annotated[Path, typer.Argument(metavar="REF", help="The same, of the true poses.")],
     align: Annotated[str, typer.Option(help="se3 (rigid), sim3 (with a scale) or none.")] = "se3",
     step: Annotated[int, typer.Option(help="Frames between the two ends of a relative error.")] = 1,

@@ -35,7 +35,7 @@ def evaluate_trajectory(estimate: Path, reference: Path, options: TrajectoryOpti
     """Absolute and relative pose errors; see `trajectories.matched` and `metrics.trajectory`.
 
     Args:
-        estimate: a SCENE, a file of poses, or a folder with them.
+        estimate: a SCENE, a file of poses, or a COLMAP, nerfstudio or 7-Scenes folder.
         reference: the same.
         options: alignment and step.
 

@@ -87,7 +87,8 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
     guessed = tuple(name for name, calibration in calibrations.items() if calibration.source == "guess")
     if guessed:
         fov = f"{job.settings.photos.fov_deg:g} degrees"
-        signals.append(Signal("GUESSED_FOV", f"the field of view of {len(guessed)} photos is a guess: {fov}", guessed))
+        of = f"{len(guessed)} photo{'s' if len(guessed) > 1 else ''}"
+        signals.append(Signal("GUESSED_FOV", f"the field of view of {of} is a guess: {fov}", guessed))
     origins = sorted({calibration.source for calibration in calibrations.values()})
     skipped = sum(isinstance(value, Signal) and value.code == "SKIPPED" for value in results.values())
     plural = "s" if len(calibrations) > 1 else ""
