@@ -82,7 +82,8 @@ def test_kitchen_photos_alone_give_poses_and_a_mesh(shared, fastdepth, tmp_path)
     photos.mkdir()
     for path in sorted(capture.glob("*.color.jpg")):
         shutil.copy(path, photos / f"{path.name.removesuffix('.color.jpg')}.jpg")
-    scene = recon3d.run(photos, tmp_path / "scene", model=fastdepth)
+    settings = Settings().with_assignments(["refine.photometric=off"])  # minutes, and this is about poses
+    scene = recon3d.run(photos, tmp_path / "scene", model=fastdepth, settings=settings)
     found = scene.world_from_cam()
     truth = {
         name: recon3d.SE3.from_matrix(np.loadtxt(capture / f"{name}.pose.txt"))
@@ -91,8 +92,8 @@ def test_kitchen_photos_alone_give_poses_and_a_mesh(shared, fastdepth, tmp_path)
     rmse_m = centre_rmse_m(found, truth, with_scale=True)
     metric_m = centre_rmse_m(found, truth, with_scale=False)
     print(f"redkitchen, photos alone: {len(found)} of 100, centres {rmse_m:.3f} m; {metric_m:.3f} m at our own scale")
-    assert len(found) >= 95
-    assert rmse_m <= 0.06
+    assert len(found) >= 98
+    assert rmse_m <= 0.05
     assert len(read_mesh(scene.file("mesh.ply")).triangles) > 10_000
 
 
