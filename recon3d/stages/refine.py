@@ -48,7 +48,7 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
         medians[name], counts[name] = _median(depth), int(np.count_nonzero(depth))
     todo = [name for name in cameras if not scene.refined_path(name).exists()]
     matched = Matched({}, {})
-    if settings.photometric and not trusted and todo:
+    if settings.photometric and not trusted:  # also where all depth is there: the photos that don't match are named
         matched = match(scene, job, medians)
 
     @lru_cache(maxsize=CACHED_VIEWS)

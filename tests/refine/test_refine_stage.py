@@ -137,3 +137,16 @@ def test_a_misplaced_photo_is_named_and_the_others_hardly_suffer(scene, frames, 
     _, plainly_kept = relative(scene, others)
     assert kept > plainly_kept - 0.15
     assert (errors > 0.05).mean() < 0.1
+
+
+@pytest.mark.slow
+def test_killed_before_it_was_done_the_stage_still_names_the_misplaced_photo(frames, tmp_path):
+    assignments = written(tmp_path, frames, moved=3)
+    misled = finished(tmp_path, tmp_path / "scene", assignments)
+    told = misled.signals("refine")
+    assert any(frames[3].name in signal.photos for signal in told)
+    manifest = misled.manifest()  # all depth is written, and the word that it is done is not
+    manifest["stages"]["refine"]["done"] = False
+    manifest["signals"] = [signal for signal in manifest["signals"] if signal["stage"] != "refine"]
+    (misled.root / "scene.json").write_text(json.dumps(manifest))
+    assert finished(tmp_path, tmp_path / "scene", assignments).signals("refine") == told
