@@ -1,11 +1,12 @@
-# make setup | demo | run PHOTOS=… | test | test-slow | lint | blender | clean
+# make setup | demo | run PHOTOS=… | test | test-slow | lint | browser | blender | clean
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM := libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6 libgl1-mesa-dri
 APT := apt-get install -y --no-install-recommends $(SYSTEM)
+BROWSER := chromium xvfb
 
-.PHONY: setup demo run test test-slow lint blender clean
+.PHONY: setup demo run test test-slow lint browser blender clean
 
 setup: $(VENV)/.ready
 
@@ -44,6 +45,12 @@ demo: setup
 	$(BIN)/recon3d run samples/room --model demo -o room-scene --set photos.max_side=640
 	$(BIN)/recon3d view room-scene --screenshot room-scene/room.png
 	$(BIN)/python samples/score_room.py room-scene
+
+# For the tests of pages and windows, which are skipped without
+browser:
+	@if dpkg -s $(BROWSER) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y --no-install-recommends -qq $(BROWSER) >/dev/null; \
+	else echo "install with: sudo apt-get install --no-install-recommends $(BROWSER)"; exit 1; fi
 
 # Only to make samples/room again: bpy is GPL and wants numpy < 2, so it has an environment of its own
 blender: .venv-bpy/.ready
