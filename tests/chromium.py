@@ -1,4 +1,4 @@
-"""Pages of ours in headless Chromium: opened from the disk, driven through the debugging pipe, no port and no driver."""
+"""Pages of ours in headless Chromium: opened from the disk, driven through the debugging pipe: no port, no driver."""
 
 import base64
 import contextlib
