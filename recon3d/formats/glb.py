@@ -40,10 +40,10 @@ def write_glb(path: Path, mesh: Mesh, extras: dict[str, Any] | None = None) -> N
     attributes = {"POSITION": 0, "COLOR_0": 1}
     if mesh.normals is not None:
         attributes["NORMAL"] = len(parts)
-        parts.append((_unit(y_up(mesh.normals)), "VEC3", FLOAT, ARRAY_BUFFER))
+        parts.append((unit_normals(y_up(mesh.normals)), "VEC3", FLOAT, ARRAY_BUFFER))
     indices = np.ascontiguousarray(mesh.triangles, "<u4").reshape(-1)
     parts.append((indices, "SCALAR", UNSIGNED_INT, ELEMENT_ARRAY_BUFFER))
-    _write(path, _document(parts, attributes, extras), [array for array, *_ in parts])
+    write_container(path, document(parts, attributes, extras), [array for array, *_ in parts])
 
 
 def y_up(vectors: Array) -> Array:
@@ -56,10 +56,16 @@ def z_up(vectors: Array) -> Array:
     return np.stack([vectors[:, 0], -vectors[:, 2], vectors[:, 1]], axis=1)
 
 
-def _document(
+def document(
     parts: list[tuple[Array, str, int, int]], attributes: dict[str, int], extras: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The JSON part: each array in a view of its own, the last one the indices."""
+    """The JSON part of one mesh: each array in a view of its own, the last one the indices.
+
+    Args:
+        parts: arrays with glTF's type, component type and buffer target; positions first.
+        attributes: the part of each vertex attribute.
+        extras: JSON values kept with the node.
+    """
     views: list[dict[str, Any]] = []
     accessors: list[dict[str, Any]] = []
     offset = 0
@@ -99,8 +105,12 @@ def _document(
     }
 
 
-def _write(path: Path, document: dict[str, Any], arrays: list[Array]) -> None:
-    """The container: a header, the JSON chunk and the binary chunk, each a multiple of 4 bytes long."""
+def write_container(path: Path, document: dict[str, Any], arrays: list[Array]) -> None:
+    """Writes the container: a header, the JSON chunk and the binary chunk, each a multiple of 4 bytes long.
+
+    Raises:
+        InputError: it is too large for the format.
+    """
     text = json.dumps(document, allow_nan=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 4)
     size = sum(array.nbytes for array in arrays)  # every array is a multiple of 4 bytes
@@ -117,7 +127,7 @@ def _write(path: Path, document: dict[str, Any], arrays: list[Array]) -> None:
             file.write(np.ascontiguousarray(array).data)
 
 
-def _unit(normals: Array) -> Array:
+def unit_normals(normals: Array) -> Array:
     """Normals of length 1, as glTF demands; up (y) where there is none."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     safe = np.where(length > 1e-12, normals / np.maximum(length, 1e-12), [0.0, 1.0, 0.0])

@@ -51,7 +51,7 @@ def read_mesh(path: Path) -> Mesh:
         if kind == ".ply":
             data = checked_ply(data)
         if kind == ".glb":
-            _check_glb(data)
+            check_glb(data)
         try:
             parts = _parts(data, kind)
         except InputError:
@@ -161,7 +161,7 @@ def checked_ply(data: bytes) -> bytes:
     return header + b"\nend_header\n" + data[end.end() :]
 
 
-def _check_glb(data: bytes) -> None:
+def check_glb(data: bytes) -> None:
     """Refuses a GLB that is cut short, or that makes more of its bytes than there are."""
     if len(data) < 20 or data[:4] != b"glTF":
         raise InputError("not a GLB file")

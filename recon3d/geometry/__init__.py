@@ -3,6 +3,6 @@
 from recon3d.geometry.camera import Calibration, Camera
 from recon3d.geometry.frame import Frame
 from recon3d.geometry.se3 import SE3
-from recon3d.geometry.surface import Mesh, PointCloud
+from recon3d.geometry.surface import Mesh, PointCloud, TexturedMesh
 
-__all__ = ["SE3", "Calibration", "Camera", "Frame", "Mesh", "PointCloud"]
+__all__ = ["SE3", "Calibration", "Camera", "Frame", "Mesh", "PointCloud", "TexturedMesh"]

@@ -1,4 +1,4 @@
-"""Point clouds and triangle meshes, in metres."""
+"""Point clouds and triangle meshes, plain and textured, in metres."""
 
 from dataclasses import dataclass
 
@@ -59,3 +59,28 @@ class Mesh:
             raise InputError(f"triangles: got indices outside 0 to {count - 1}")
         if self.normals is not None:
             object.__setattr__(self, "normals", checked("normals", self.normals, np.float32, (count, 3)))
+
+
+@dataclass(frozen=True, eq=False)
+class TexturedMesh:
+    """A triangle mesh with a picture on it.
+
+    Attributes:
+        mesh: the triangles [m]; its vertex colours stand in wherever no texture is shown.
+        uv: (T, 3, 2) float32 in [0, 1]: where each corner of each triangle lies in the texture. (0, 0) is the top-left
+            *corner* of the picture and v grows downwards with its rows, as in glTF; so the centre of texel [row, col]
+            is at ((col + ½) / S, (row + ½) / S).
+        texture: (S, S, 3) uint8 sRGB.
+    """
+
+    mesh: Mesh
+    uv: Array
+    texture: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uv", checked("uv", self.uv, np.float32, (len(self.mesh.triangles), 3, 2)))
+        object.__setattr__(self, "texture", checked("texture", self.texture, np.uint8, ("S", "S", 3)))
+        if self.texture.shape[0] != self.texture.shape[1] or not self.texture.size:
+            raise InputError(f"texture: got shape {self.texture.shape}, wanted a square (S, S, 3)")
+        if len(self.uv) and not (self.uv.min() >= 0 and self.uv.max() <= 1):  # false for NaN as well
+            raise InputError("uv: got values outside 0 to 1, or NaN")
