@@ -26,15 +26,15 @@ from synthetic import room_frames
 
 from recon3d.files import load_array
 from recon3d.fusion.buffers import BLOCK, BYTES_PER_VOXEL
-from recon3d.fusion.clean import clean
 from recon3d.fusion.grid import Grid
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import FusePlan, plan_fusion
 from recon3d.fusion.tsdf import fuse
 from recon3d.geometry import Frame, Mesh
+from recon3d.mesh.clean import clean
 from recon3d.metrics.surface import sample_surface, surface_errors
 from recon3d.scene import Scene
-from recon3d.settings import FuseSettings
+from recon3d.settings import FuseSettings, MeshSettings
 from recon3d.stages.frames import frames as frames_of
 
 o3c = o3d.core
@@ -154,7 +154,7 @@ def _print_scores(frames: Callable[[], Iterable[Frame]], truth: Iterable[Frame])
         "of one": dataclasses.replace(weighted, trust=None),
     }
     for name, plan in rows.items():
-        mesh = clean(in_order(fuse(frames(), plan)), FuseSettings().min_component)
+        mesh = clean(in_order(fuse(frames(), plan)), MeshSettings().min_component)
         errors = surface_errors(sample_surface(mesh), true, THRESHOLDS_M)
         scores = " | ".join(f"{score:.3f}" for score in errors.f_score)
         print(f"| {name} | {scores} | {1000 * errors.accuracy_m:.1f} |", flush=True)

@@ -25,7 +25,8 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "scale": ("scales.json", "poses.json"),
     "refine": ("refined", "matched"),
     "cloud": ("cloud.ply",),
-    "fuse": ("mesh.ply", "mesh.glb", "tiles"),
+    "fuse": ("fused.ply", "tiles"),
+    "mesh": ("mesh.ply", "mesh.glb"),
 }
 """The stages in their order, and the files that each alone writes."""
 
@@ -33,7 +34,15 @@ MAYBE = ("masks", "depth", "disparity", "matched", "tiles")
 """Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched and
 tiles while `refine` and `fuse` work."""
 
-UPSTREAM = {"poses": "init", "depth": "poses", "scale": "depth", "refine": "scale", "cloud": "refine", "fuse": "refine"}
+UPSTREAM = {
+    "poses": "init",
+    "depth": "poses",
+    "scale": "depth",
+    "refine": "scale",
+    "cloud": "refine",
+    "fuse": "refine",
+    "mesh": "fuse",
+}
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ class CloudSettings:
 
 @dataclass(frozen=True)
 class FuseSettings:
-    """TSDF fusion and the mesh."""
+    """TSDF fusion."""
 
     voxel_size: float | None = None
     """Edge of one TSDF cell [m]; None = from the median pixel footprint and the extent."""
@@ -170,12 +170,18 @@ class FuseSettings:
     """Depths of smaller sigma, nearer and less slanted ones count for more in the mean; off = all the same."""
     min_weight: float | None = None
     """Observations above which a surface is kept; None = from the number of views."""
-    min_component: float = 0.002
-    """Connected pieces smaller than this share of the largest are dropped."""
     max_memory_gib: float = 3.0
     """Memory that the TSDF may take at a time; larger scenes are fused in tiles [GiB]."""
     max_tiles: int = 16
     """Tiles that a scene too large for the memory may be fused in; each takes all photos again."""
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """What is made of the fused surface."""
+
+    min_component: float = 0.002
+    """Connected pieces smaller than this share of the largest are dropped."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,7 @@ class Settings:
     refine: RefineSettings = field(default_factory=RefineSettings)
     cloud: CloudSettings = field(default_factory=CloudSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
+    mesh: MeshSettings = field(default_factory=MeshSettings)
 
     def replaced(self, section: str, **values: Any) -> "Settings":
         """These settings with some values of one section changed; names, types and ranges are checked.

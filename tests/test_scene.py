@@ -28,12 +28,12 @@ def leave(scene, stage):
 
 
 def test_an_output_that_was_deleted_is_made_again(scene):
-    scene.start("fuse", "k", {})
-    leave(scene, "fuse")
-    scene.finish("fuse", {}, [])
-    assert scene.is_done("fuse", "k")
+    scene.start("mesh", "k", {})
+    leave(scene, "mesh")
+    scene.finish("mesh", {}, [])
+    assert scene.is_done("mesh", "k")
     scene.file("mesh.ply").unlink()
-    assert not scene.is_done("fuse", "k")
+    assert not scene.is_done("mesh", "k")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -92,7 +92,7 @@ def test_the_same_key_keeps_what_is_there(scene):
 
 
 def test_a_forgotten_stage_takes_those_after_it_along(scene):
-    for stage in ("init", "poses", "depth", "scale", "refine", "cloud", "fuse"):
+    for stage in ("init", "poses", "depth", "scale", "refine", "cloud", "fuse", "mesh"):
         scene.start(stage, "k", {})
         leave(scene, stage)
         scene.finish(stage, {}, [])

@@ -10,6 +10,7 @@ from recon3d.settings import (
     CloudSettings,
     DepthSettings,
     FuseSettings,
+    MeshSettings,
     PhotosSettings,
     PosesSettings,
     RefineSettings,
@@ -40,6 +41,7 @@ _SECTIONS: dict[str, Any] = {
     "refine": RefineSettings,
     "cloud": CloudSettings,
     "fuse": FuseSettings,
+    "mesh": MeshSettings,
 }
 
 

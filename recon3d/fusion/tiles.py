@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recon3d.fusion.clean import used_part
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
 
@@ -83,7 +82,7 @@ def part_of(mesh: Mesh, tile: Tile, block_size: float) -> Mesh:
     """
     a, b, c = (mesh.vertices[mesh.triangles[:, corner]] for corner in range(3))
     blocks = np.floor((a + b + c) / (3 * block_size)).astype(np.int64)
-    return used_part(mesh, mesh.triangles[tile.holds(blocks)])
+    return mesh.part(mesh.triangles[tile.holds(blocks)])
 
 
 def joined(meshes: Iterable[Mesh]) -> Mesh:

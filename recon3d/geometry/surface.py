@@ -60,6 +60,14 @@ class Mesh:
         if self.normals is not None:
             object.__setattr__(self, "normals", checked("normals", self.normals, np.float32, (count, 3)))
 
+    def part(self, triangles: Array) -> "Mesh":
+        """The mesh of these triangles alone, (T, 3), with the vertices that they use, in their old order."""
+        used = np.zeros(len(self.vertices), bool)
+        used[triangles] = True
+        new_index = np.cumsum(used, dtype=np.int32) - 1
+        normals = None if self.normals is None else self.normals[used]
+        return Mesh(self.vertices[used], new_index[triangles], self.colors[used], normals)
+
 
 @dataclass(frozen=True, eq=False)
 class TexturedMesh:

@@ -14,6 +14,7 @@ from recon3d.stages.depth_source import check_maps, is_trusted, with_model
 from recon3d.stages.fuse import fuse
 from recon3d.stages.init import Photos, init
 from recon3d.stages.job import SECTION, Job, Outcome
+from recon3d.stages.mesh import mesh
 from recon3d.stages.poses import poses
 from recon3d.stages.refine import refine
 from recon3d.stages.scale import scale
@@ -25,6 +26,7 @@ STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
     "refine": lambda scene, job: refine(scene, job, trusted_depth=is_trusted(job)),
     "cloud": cloud,
     "fuse": fuse,
+    "mesh": mesh,
 }
 """The stages after init, in their order."""
 
@@ -76,5 +78,8 @@ def settings_of(scene: Scene) -> Settings:
     """The settings that the scene was last worked with: what a single stage goes on from."""
     settings = Settings()
     for stage in OUTPUTS:
-        settings = settings.replaced(SECTION.get(stage, stage), **scene.settings_of(stage))
+        section = SECTION.get(stage, stage)
+        known = {field.name for field in dataclasses.fields(getattr(settings, section))}
+        values = {key: value for key, value in scene.settings_of(stage).items() if key in known}  # of an older recon3d
+        settings = settings.replaced(section, **values)
     return settings

@@ -137,7 +137,7 @@ def _points(path: Path, options: MeshOptions) -> Array:
         scene = Scene.open(path)
         path = scene.file("mesh.ply")
         if not path.exists():
-            raise InputError(f"{path}: not there yet; make it with: recon3d fuse {scene.root}")
+            raise InputError(f"{path}: not there yet; make it with: recon3d mesh {scene.root}")
     if path.suffix.lower() == ".ply" and not _has_triangles(path):
         points = read_cloud(path).points
         chosen = np.random.default_rng(options.seed).permutation(len(points))[: options.points]

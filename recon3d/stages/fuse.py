@@ -1,4 +1,4 @@
-"""Stage fuse: all kept depths as one clean mesh."""
+"""Stage fuse: all kept depths as one surface."""
 
 import shutil
 import zipfile
@@ -8,9 +8,7 @@ import numpy as np
 
 from recon3d.errors import StageError
 from recon3d.files import replacing
-from recon3d.formats.glb import write_glb
 from recon3d.formats.ply import write_mesh
-from recon3d.fusion.clean import clean
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import FusePlan, plan_fusion
 from recon3d.fusion.single_view import single_view_mesh
@@ -22,7 +20,7 @@ from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 2
+VERSION = 3
 TILES = "tiles"
 """Folder of the tiles of a large scene that are done, while others are not."""
 PARTS = ("vertices", "triangles", "colors", "normals")
@@ -30,7 +28,7 @@ PARTS = ("vertices", "triangles", "colors", "normals")
 
 
 def fuse(scene: Scene, job: Job) -> Outcome:
-    """Writes mesh.ply and mesh.glb; of one photo a single-view mesh, cut at depth edges.
+    """Writes fused.ply, not cleaned; of one photo a single-view mesh, cut at depth edges.
 
     Raises:
         InputError: the voxel size that was set needs more memory than allowed.
@@ -51,21 +49,12 @@ def _work(scene: Scene, job: Job, key: str) -> Found:
             text = f"truncation {plan.truncation:.3g} m, and depths are off by {plan.noise_m:.3g} m"
             signals.append(Signal("TRUNC_LT_RESIDUAL", text))
         mesh, how = _fused(scene, job, plan, key), list(plan.reasons)
-    mesh = clean(in_order(mesh), settings.min_component)
-    with replacing(scene.file("mesh.ply")) as temporary:
+    mesh = in_order(mesh)
+    with replacing(scene.file("fused.ply")) as temporary:
         write_mesh(temporary, mesh, scale_comments(scene))
-    with replacing(scene.file("mesh.glb")) as temporary:
-        write_glb(temporary, mesh, {"scale": scale_comments(scene)[0]})
     shutil.rmtree(scene.file(TILES), ignore_errors=True)
-    size = mesh.vertices.max(axis=0) - mesh.vertices.min(axis=0)
-    facts = {
-        "vertices": len(mesh.vertices),
-        "triangles": len(mesh.triangles),
-        "size_m": [round(float(side), 4) for side in size],
-        "plan": how,
-    }
-    across = " x ".join(f"{side:.2f}" for side in size)
-    return f"{len(mesh.triangles)} triangles, {across} m; {'; '.join(how)}", facts, signals
+    facts = {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles), "plan": how}
+    return f"{len(mesh.triangles)} triangles; {'; '.join(how)}", facts, signals
 
 
 def _fused(scene: Scene, job: Job, plan: FusePlan, key: str) -> Mesh:

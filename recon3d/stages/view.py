@@ -48,7 +48,7 @@ def show(scene: Scene) -> None:
 def _mesh(scene: Scene) -> Mesh:
     path = scene.file("mesh.ply")
     if not path.exists():
-        raise StageError(f"{path}: not there yet; make it with: recon3d fuse {scene.root}")
+        raise StageError(f"{path}: not there yet; make it with: recon3d mesh {scene.root}")
     return read_mesh(path)
 
 

@@ -5,11 +5,11 @@ import pytest
 from synthetic import room_frames
 
 from recon3d.errors import InputError
-from recon3d.fusion.clean import clean
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
 from recon3d.fusion.tiles import WHOLE, tiles_of
 from recon3d.fusion.tsdf import fuse
+from recon3d.mesh.clean import clean
 from recon3d.settings import FuseSettings
 
 SETTINGS = FuseSettings(voxel_size=0.02)

@@ -80,21 +80,33 @@ def test_a_second_run_does_nothing(scene, capture):
     assert before == {p: p.stat().st_mtime_ns for p in scene.root.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-def test_another_voxel_size_redoes_only_fuse(scene, capture, tmp_path):
+def test_another_voxel_size_redoes_only_what_builds_on_it(scene, capture, tmp_path):
     copy = tmp_path / "scene"
     shutil.copytree(scene.root, copy)
     done = command("run", capture, "-o", copy, "--model", "recorded", "--set", "fuse.voxel_size=0.05")
-    fresh = [line.split(":")[0] for line in done.stdout.splitlines() if line.split(":")[0] in OUTPUTS]
-    assert fresh == list(OUTPUTS)
-    assert [line.split(":")[0] for line in done.stdout.splitlines() if "up to date" not in line][:1] == ["fuse"]
+    told = done.stdout.splitlines()[:-1]  # the last line says where the mesh is
+    assert [line.split(":")[0] for line in told] == list(OUTPUTS)
+    assert [line.split(":")[0] for line in told if "up to date" not in line] == ["fuse", "mesh"]
     # a single stage goes on from the settings the scene was made with
     assert "up to date" in command("refine", copy).stdout.splitlines()[-1]
+
+
+def test_another_cleaning_redoes_only_the_mesh(scene, capture, tmp_path):
+    copy = tmp_path / "scene"
+    shutil.copytree(scene.root, copy)
+    done = command("mesh", copy, "--set", "mesh.min_component=0.5")
+    told = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in told if "up to date" not in line] == ["mesh"]
+    assert copy.joinpath("fused.ply").read_bytes() == scene.file("fused.ply").read_bytes()
+    copy.joinpath("fused.ply").write_bytes(b"ply damaged")
+    done = command("mesh", copy, "--force")
+    assert done.returncode == 1 and "fused.ply: damaged" in done.stderr and "--force" in done.stderr
 
 
 def test_steps_give_the_same_bytes_as_one_run(scene, capture, tmp_path):
     copy = tmp_path / "scene"
     assert command("init", capture, "-o", copy).returncode == 0
-    for stage in ("poses", "depth", "scale", "refine", "cloud", "fuse"):
+    for stage in ("poses", "depth", "scale", "refine", "cloud", "fuse", "mesh"):
         done = command(stage, copy, "--model", "recorded")
         assert done.returncode == 0, done.stderr
     ours, theirs = contents(copy), contents(scene.root)

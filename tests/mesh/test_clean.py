@@ -1,7 +1,7 @@
 import numpy as np
 
-from recon3d.fusion.clean import clean
 from recon3d.geometry import Mesh
+from recon3d.mesh.clean import clean
 
 
 def _sheet(cells, shift=0.0):

@@ -28,7 +28,7 @@ def clean(mesh: Mesh, min_component: float) -> Mesh:
         piece = _pieces(triangles, len(mesh.vertices))
         sizes = np.bincount(piece)
         triangles = triangles[sizes[piece] >= min_component * sizes.max()]
-    return used_part(mesh, triangles)
+    return mesh.part(triangles)
 
 
 def _pieces(triangles: Array, vertex_count: int) -> Array:
@@ -38,12 +38,3 @@ def _pieces(triangles: Array, vertex_count: int) -> Array:
     graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(vertex_count, vertex_count))
     labels: Array = connected_components(graph, directed=False)[1]
     return labels[triangles[:, 0]]
-
-
-def used_part(mesh: Mesh, triangles: Array) -> Mesh:
-    """The mesh of these triangles alone, with the vertices that they use, in their old order."""
-    used = np.zeros(len(mesh.vertices), bool)
-    used[triangles] = True
-    new_index = np.cumsum(used, dtype=np.int32) - 1
-    normals = None if mesh.normals is None else mesh.normals[used]
-    return Mesh(mesh.vertices[used], new_index[triangles], mesh.colors[used], normals)

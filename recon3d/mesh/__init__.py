@@ -1,0 +1,1 @@
+"""What is made of a fused surface: cleaned, mended, smoothed, made smaller."""

@@ -1,0 +1,50 @@
+"""Stage mesh: the fused surface as a clean mesh."""
+
+from recon3d.errors import InputError, StageError
+from recon3d.files import replacing
+from recon3d.formats.glb import write_glb
+from recon3d.formats.mesh_file import read_mesh
+from recon3d.formats.ply import write_mesh
+from recon3d.geometry import Mesh
+from recon3d.mesh.clean import clean
+from recon3d.scene import Scene
+from recon3d.stages.cloud import scale_comments
+from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+
+VERSION = 1
+
+
+def mesh(scene: Scene, job: Job) -> Outcome:
+    """Writes mesh.ply and mesh.glb.
+
+    Raises:
+        StageError: the fused surface is damaged.
+    """
+    key = stage_key("mesh", VERSION, job.settings, [], scene)
+    return run_stage(scene, "mesh", key, job, lambda: _work(scene, job))
+
+
+def _work(scene: Scene, job: Job) -> Found:
+    cleaned = clean(_fused(scene), job.settings.mesh.min_component)
+    with replacing(scene.file("mesh.ply")) as temporary:
+        write_mesh(temporary, cleaned, scale_comments(scene))
+    with replacing(scene.file("mesh.glb")) as temporary:
+        write_glb(temporary, cleaned, {"scale": scale_comments(scene)[0]})
+    size = cleaned.vertices.max(axis=0) - cleaned.vertices.min(axis=0)
+    facts = {
+        "vertices": len(cleaned.vertices),
+        "triangles": len(cleaned.triangles),
+        "size_m": [round(float(side), 4) for side in size],
+    }
+    across = " x ".join(f"{side:.2f}" for side in size)
+    return f"{len(cleaned.triangles)} triangles, {across} m", facts, []
+
+
+def _fused(scene: Scene) -> Mesh:
+    """What fuse left."""
+    path = scene.file("fused.ply")
+    try:
+        return read_mesh(path)
+    except InputError as error:
+        text = str(error).removeprefix(f"{path}: ")
+        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d fuse {scene.root} --force") from error
