@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ import numpy as np
 
 from recon3d.errors import InputError, StageError
 from recon3d.geometry.arrays import Array
+
+UNWRITABLE = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
+)
+"""Errors that lie in where a file is to go."""
 
 
 @contextlib.contextmanager
@@ -30,13 +36,42 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _flush(path.parent)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise StageError(
-                f"{path}: can't be written: {error.strerror}; free space or choose another SCENE"
-            ) from error
+        _raise_where_unwritable(path, error)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """The same for a folder with all that is in it; what stood at `path` is deleted when all went well.
+
+    Raises:
+        StageError: the folder can't be written.
+    """
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    old = path.with_name(f".tmp-{os.getpid()}-old-{path.name}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for written in temporary.rglob("*"):
+            _flush(written)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        _raise_where_unwritable(path, error)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _raise_where_unwritable(path: Path, error: OSError) -> None:
+    """Where the disk is why, says so."""
+    if error.errno in UNWRITABLE:
+        raise StageError(f"{path}: can't be written: {error.strerror}; free space or choose another SCENE") from error
 
 
 def _flush(path: Path) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import trimesh
 
 from recon3d.errors import InputError
-from recon3d.formats.mesh_file import GREY, MAX_BYTES, checked_ply
+from recon3d.formats.mesh_file import GREY, MAX_BYTES, checked_ply, ply_normals
 from recon3d.formats.untrusted import naming, read_bytes
 from recon3d.geometry.surface import PointCloud
 
 
 def read_cloud(path: Path) -> PointCloud:
-    """The points of a PLY file, in the file's unit; grey where it has no colours, normals left out.
+    """The points of a PLY file, in the file's unit; grey where it has no colours.
 
     Raises:
         InputError: no PLY file, a broken one, or no points in it.
@@ -30,4 +30,4 @@ def read_cloud(path: Path) -> PointCloud:
         colors = np.asarray(getattr(read, "colors", np.empty((0, 4))))
         if len(colors) != len(points):
             colors = np.full((len(points), 3), GREY, np.uint8)
-        return PointCloud(points, colors[:, :3].astype(np.uint8))
+        return PointCloud(points, colors[:, :3].astype(np.uint8), ply_normals(read))

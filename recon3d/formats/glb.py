@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.formats.colour import linear_from_srgb
+from recon3d.formats.gltf_cameras import add_cameras
+from recon3d.geometry import View
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.surface import Mesh
 
@@ -17,7 +20,7 @@ FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 
 
-def write_glb(path: Path, mesh: Mesh, extras: dict[str, Any] | None = None) -> None:
+def write_glb(path: Path, mesh: Mesh, extras: dict[str, Any] | None = None, views: Sequence[View] = ()) -> None:
     """Writes a mesh as GLB.
 
     Our z-up world (x, y, z) becomes glTF's y-up (x, z, -y), a rotation, so triangles keep their sense. Colours become
@@ -27,6 +30,7 @@ def write_glb(path: Path, mesh: Mesh, extras: dict[str, Any] | None = None) -> N
         path: the file.
         mesh: what to write [m].
         extras: JSON values kept with the mesh's node; Blender shows them as custom properties.
+        views: photos whose cameras are to go along.
 
     Raises:
         InputError: the mesh is empty, or too large for the format (4 GiB).
@@ -43,7 +47,9 @@ def write_glb(path: Path, mesh: Mesh, extras: dict[str, Any] | None = None) -> N
         parts.append((unit_normals(y_up(mesh.normals)), "VEC3", FLOAT, ARRAY_BUFFER))
     indices = np.ascontiguousarray(mesh.triangles, "<u4").reshape(-1)
     parts.append((indices, "SCALAR", UNSIGNED_INT, ELEMENT_ARRAY_BUFFER))
-    write_container(path, document(parts, attributes, extras), [array for array, *_ in parts])
+    gltf = document(parts, attributes, extras)
+    add_cameras(gltf, views)
+    write_container(path, gltf, [array for array, *_ in parts])
 
 
 def y_up(vectors: Array) -> Array:

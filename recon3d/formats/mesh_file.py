@@ -12,6 +12,7 @@ import trimesh
 from recon3d.errors import InputError
 from recon3d.formats.colour import srgb_from_linear
 from recon3d.formats.glb import z_up
+from recon3d.formats.obj import Y_UP
 from recon3d.formats.untrusted import naming, parse_json, read_bytes
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.surface import Mesh
@@ -29,8 +30,8 @@ _PLY_BYTES |= {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint
 def read_mesh(path: Path) -> Mesh:
     """The triangles of a mesh file, in our world axes.
 
-    PLY, OBJ and STL are taken as they are (z up, where they came from us); GLB is turned from glTF's y up to z up, and
-    its linear colours to sRGB. Parts are put together where their nodes place them. Nothing that the file names
+    PLY, OBJ and STL are taken as they are (z up, where they came from us), but for an OBJ whose first line says y up, as
+    ours do; GLB is turned from glTF's y up to z up, and its linear colours to sRGB. Parts are put together where their nodes place them. Nothing that the file names
     elsewhere (materials, textures, buffers) is opened.
 
     Args:
@@ -53,7 +54,7 @@ def read_mesh(path: Path) -> Mesh:
         if kind == ".glb":
             check_glb(data)
         try:
-            parts = _parts(data, kind)
+            parts = _parts(data, kind, y_up=kind == ".glb" or (kind == ".obj" and data.startswith(Y_UP.encode())))
         except InputError:
             raise
         except (MemoryError, Exception) as error:  # the parsers raise anything on broken files
@@ -63,7 +64,7 @@ def read_mesh(path: Path) -> Mesh:
         return _joined(parts)
 
 
-def _parts(data: bytes, kind: str) -> list[Mesh]:
+def _parts(data: bytes, kind: str, *, y_up: bool) -> list[Mesh]:
     """The triangle meshes of a file, placed."""
     options: dict[str, Any] = {} if kind == ".glb" else {"skip_materials": True}
     # Without a resolver there is nothing that could open another file.
@@ -74,10 +75,10 @@ def _parts(data: bytes, kind: str) -> list[Mesh]:
     count = sum(len(mesh.vertices) for _, mesh in meshes)
     if count > max(MAX_INSTANCED, len(data)):
         raise InputError(f"got {count} vertices from a file of {len(data)} bytes: it places its parts over and over")
-    return [_part(np.asarray(matrix), mesh, kind) for matrix, mesh in meshes]
+    return [_part(np.asarray(matrix), mesh, kind, y_up=y_up) for matrix, mesh in meshes]
 
 
-def _part(matrix: Array, mesh: Any, kind: str) -> Mesh:
+def _part(matrix: Array, mesh: Any, kind: str, *, y_up: bool) -> Mesh:
     """One mesh of a scene in our world."""
     vertices = np.asarray(mesh.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     triangles = np.asarray(mesh.faces, np.int64).reshape(-1, 3)
@@ -86,10 +87,10 @@ def _part(matrix: Array, mesh: Any, kind: str) -> Mesh:
     if np.linalg.det(matrix[:3, :3]) < 0:
         triangles = triangles[:, ::-1]  # a mirrored part would be inside out
     return Mesh(
-        z_up(vertices) if kind == ".glb" else vertices,
+        z_up(vertices) if y_up else vertices,
         triangles,
         _colors(mesh, linear=kind == ".glb"),
-        _ply_normals(mesh) if kind == ".ply" else None,
+        ply_normals(mesh) if kind == ".ply" else None,
     )
 
 
@@ -112,7 +113,7 @@ def _colors(mesh: Any, *, linear: bool) -> Array:
     return np.asarray(np.rint(np.clip(unit, 0, 1) * 255), np.uint8)
 
 
-def _ply_normals(mesh: Any) -> Array | None:
+def ply_normals(mesh: Any) -> Array | None:
     """(V, 3) normals as the file has them, or None."""
     raw = mesh.metadata.get("_ply_raw", {}).get("vertex", {}).get("data", {})
     names = raw.dtype.names if isinstance(raw, np.ndarray) else raw

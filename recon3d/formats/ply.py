@@ -53,7 +53,7 @@ def _vertices(points: Array, normals: Array | None, colors: Array) -> Array:
 
 
 def _write(path: Path, vertices: Array, faces: Array | None, comments: Sequence[str]) -> None:
-    lines = ["ply", "format binary_little_endian 1.0", *(f"comment {_one_line(text)}" for text in comments)]
+    lines = ["ply", "format binary_little_endian 1.0", *(f"comment {one_line(text)}" for text in comments)]
     lines += [f"element vertex {len(vertices)}"]
     lines += [f"property {_PLY_NAMES[vertices.dtype[name].str]} {name}" for name in vertices.dtype.names or ()]
     if faces is not None:
@@ -65,7 +65,7 @@ def _write(path: Path, vertices: Array, faces: Array | None, comments: Sequence[
             file.write(faces.data)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A comment as PLY headers can hold it: printable ASCII in one line of bounded length."""
     ascii_text = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
     printable = "".join(c if c.isprintable() else "?" for c in ascii_text)

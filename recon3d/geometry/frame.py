@@ -1,4 +1,4 @@
-"""One photo with its depth, camera and pose."""
+"""One photo with its camera and pose, and with its depth where that counts."""
 
 from dataclasses import dataclass
 
@@ -41,3 +41,18 @@ class Frame:
             if not (np.isfinite(sigma).all() and (sigma >= 0).all()):
                 raise InputError(f"{self.name}: sigma holds NaN, infinite or negative numbers, wanted metres ≥ 0")
             object.__setattr__(self, "sigma", sigma)
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a registered photo was taken, and by which camera.
+
+    Attributes:
+        name: the photo's name in the scene.
+        camera: of the undistorted photo.
+        world_from_cam: the camera's pose in the world [m].
+    """
+
+    name: str
+    camera: Camera
+    world_from_cam: SE3

@@ -81,6 +81,14 @@ class SE3:
         return cls(R, np.asarray(t, np.float64))
 
     @property
+    def quat_wxyz(self) -> Array:
+        """(4,) float64 unit quaternion (w, x, y, z) of the rotation, w ≥ 0."""
+        from scipy.spatial.transform import Rotation
+
+        x, y, z, w = Rotation.from_matrix(self.R).as_quat(canonical=True)
+        return np.array([w, x, y, z])
+
+    @property
     def matrix(self) -> Array:
         """(4, 4) float64."""
         matrix = np.eye(4)
