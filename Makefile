@@ -52,7 +52,8 @@ browser:
 	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y --no-install-recommends -qq $(BROWSER) >/dev/null; \
 	else echo "install with: sudo apt-get install --no-install-recommends $(BROWSER)"; exit 1; fi
 
-# Only to make samples/room again: bpy is GPL and wants numpy < 2, so it has an environment of its own
+# For export --to blend, the tests that look through Blender, and samples/make_room.py: bpy is GPL and wants numpy < 2,
+# so it has an environment of its own (1 GB)
 blender: .venv-bpy/.ready
 
 .venv-bpy/.ready: samples/requirements-blender.txt

@@ -71,7 +71,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def _raise_where_unwritable(path: Path, error: OSError) -> None:
     """Where the disk is why, says so."""
     if error.errno in UNWRITABLE:
-        raise StageError(f"{path}: can't be written: {error.strerror}; free space or choose another SCENE") from error
+        raise StageError(f"{path}: can't be written: {error.strerror}; free space or choose another place") from error
 
 
 def _flush(path: Path) -> None:

@@ -42,6 +42,7 @@ def test_the_library_never_imports_scene_stages_or_cli(folder):
         ["run", "--help"],
         ["fuse", "--help"],
         ["view", "--help"],
+        ["export", "--help"],
         ["calibrate", "--help"],
         ["evaluate", "--help"],
     ],

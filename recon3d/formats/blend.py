@@ -16,7 +16,7 @@ from recon3d.geometry import View
 from recon3d.geometry.surface import Mesh
 
 ENVIRONMENT = ".venv-bpy"
-"""The virtual environment with bpy: GPL and in need of numpy < 2, so it never shares a process or environment with us."""
+"""The virtual environment with bpy: GPL and in need of numpy < 2, it shares neither process nor environment with us."""
 VARIABLE = "RECON3D_BPY"
 """Environment variable that names the Python with bpy, where it stands elsewhere."""
 WORKER = Path(__file__).with_name("blend_worker.py")
@@ -39,8 +39,8 @@ def blender_python() -> Path:
         if python.is_file():
             return python
     raise StageError(
-        f"no Blender here: wanted bpy in {ENVIRONMENT}; make it with `make blender` (1 GB), or name a Python that has it "
-        f"with {VARIABLE}=/path/to/python; --to glb needs no Blender and opens in it"
+        f"no Blender here: wanted bpy in {ENVIRONMENT}; make it with `make blender` (1 GB), or name a Python that has "
+        f"it with {VARIABLE}=/path/to/python; --to glb needs no Blender and opens in it"
     )
 
 

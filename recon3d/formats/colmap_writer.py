@@ -115,7 +115,7 @@ def _write_points(path: Path, tracked: Tracked, feature: Array) -> None:
 
 
 def _point_bytes(tracked: Tracked, points: Array, lengths: Array, seen: Array, feature: Array) -> Array:
-    """(B,) uint8: a head for each point, each followed by its track; `seen` holds its observations one after another."""
+    """(B,) uint8: a head for each point, each followed by its track; `seen` holds observations, point by point."""
     heads, tracks = np.empty(len(points), HEAD), np.empty(len(seen), SEEN)
     heads["id"], heads["xyz"], heads["rgb"] = points + 1, tracked.points[points], tracked.colors[points]
     heads["error"], heads["length"] = tracked.error_px[points], lengths

@@ -43,7 +43,13 @@ def write_depth_exr(path: Path, depth: Array, comment: str = "") -> None:
         path: the file.
         depth: (H, W) float32 [m].
         comment: kept in the file.
+
+    Raises:
+        OSError: the file can't be written.
     """
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, "comments": comment}
     channels = {"Z": OpenEXR.Channel(np.ascontiguousarray(depth, np.float32))}
-    OpenEXR.File(header, channels).write(str(path))
+    try:
+        OpenEXR.File(header, channels).write(str(path))
+    except RuntimeError as error:
+        raise OSError(f"EXR: {error}") from error

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import laspy
+import lazrs
 import numpy as np
 
 from recon3d.errors import InputError
@@ -20,10 +21,11 @@ def write_las(path: Path, cloud: PointCloud, comment: str = "") -> None:
     Args:
         path: the file.
         cloud: what to write [m].
-        comment: kept as a record of user "recon3d"; made of at most 31 characters in its short form.
+        comment: kept as a record of user "recon3d"; in UTF-8.
 
     Raises:
         InputError: the cloud is empty, or wider than the format's 32 bits reach (429 km).
+        OSError: the file can't be written.
     """
     if not len(cloud.points):
         raise InputError(f"{path}: the cloud is empty (0 points), wanted something to write")
@@ -44,4 +46,7 @@ def write_las(path: Path, cloud: PointCloud, comment: str = "") -> None:
         setattr(las, name, steps[:, axis].astype(np.int32))
     for band, name in enumerate(("red", "green", "blue")):
         setattr(las, name, cloud.colors[:, band].astype(np.uint16) * 257)
-    las.write(str(path), do_compress=path.suffix.lower() == ".laz")
+    try:
+        las.write(str(path), do_compress=path.suffix.lower() == ".laz")
+    except lazrs.LazrsError as error:
+        raise OSError(f"LAZ: {error}") from error

@@ -30,9 +30,9 @@ _PLY_BYTES |= {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint
 def read_mesh(path: Path) -> Mesh:
     """The triangles of a mesh file, in our world axes.
 
-    PLY, OBJ and STL are taken as they are (z up, where they came from us), but for an OBJ whose first line says y up, as
-    ours do; GLB is turned from glTF's y up to z up, and its linear colours to sRGB. Parts are put together where their nodes place them. Nothing that the file names
-    elsewhere (materials, textures, buffers) is opened.
+    PLY, OBJ and STL are taken as they are (z up, where they came from us), but for an OBJ that says y up in its first
+    line, as ours do; GLB is turned from glTF's y up to z up, and its linear colours to sRGB. Parts are put together
+    where their nodes place them. Nothing that the file names elsewhere (materials, textures, buffers) is opened.
 
     Args:
         path: .ply, .obj, .stl or .glb, at most 4 GiB.

@@ -1,6 +1,7 @@
 """Textured meshes as GLB, the picture inside: written, and read back as they were."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from recon3d.formats.glb import (
     y_up,
     z_up,
 )
+from recon3d.formats.gltf_cameras import add_cameras
 from recon3d.formats.mesh_file import check_glb
 from recon3d.formats.untrusted import naming, read_bytes
+from recon3d.geometry import View
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.surface import Mesh, TexturedMesh
 
@@ -34,7 +37,12 @@ LINEAR, LINEAR_MIPMAP_LINEAR, CLAMP_TO_EDGE = 9729, 9987, 33071
 
 
 def write_textured_glb(
-    path: Path, textured: TexturedMesh, extras: dict[str, Any] | None = None, *, picture: str = "jpeg"
+    path: Path,
+    textured: TexturedMesh,
+    extras: dict[str, Any] | None = None,
+    views: Sequence[View] = (),
+    *,
+    picture: str = "jpeg",
 ) -> None:
     """Writes a textured mesh as GLB: y up, the texture as the base colour of its one material.
 
@@ -44,6 +52,7 @@ def write_textured_glb(
         path: the file.
         textured: what to write [m].
         extras: JSON values kept with the mesh's node; Blender shows them as custom properties.
+        views: photos whose cameras are to go along.
         picture: "jpeg" (quality 95, all of the colour) or "png" (exact, some five times the size).
 
     Raises:
@@ -78,6 +87,7 @@ def write_textured_glb(
     ]
     described["textures"] = [{"source": 0, "sampler": 0}]
     described["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
+    add_cameras(described, views)
     write_container(path, described, [*(array for array, *_ in parts), image])
 
 

@@ -1,7 +1,6 @@
 """Textured meshes as OBJ with its MTL and PNG beside it."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,9 @@ from PIL import Image
 
 from recon3d.errors import InputError
 from recon3d.formats.glb import y_up
-from recon3d.geometry.arrays import Array
+from recon3d.formats.obj import Y_UP
+from recon3d.formats.text_rows import text_rows
 from recon3d.geometry.surface import TexturedMesh
-
-CHUNK = 100_000
-"""Rows that are made text at a time."""
 
 
 def write_textured_obj(path: Path, textured: TexturedMesh) -> list[Path]:
@@ -52,18 +49,13 @@ def write_textured_obj(path: Path, textured: TexturedMesh) -> list[Path]:
         corners.append(corners[0])
         corner = "%d/%d/%d"
     with path.open("wb") as file:
-        file.write(f"# recon3d, metres\nmtllib {material.name}\nusemtl photos\n".encode(errors="surrogateescape"))
-        file.writelines(_lines("v %.6f %.6f %.6f\n", y_up(mesh.vertices)))
-        file.writelines(_lines("vt %.7f %.7f\n", np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)))  # OBJ's v grows upwards
+        file.write(f"{Y_UP}\nmtllib {material.name}\nusemtl photos\n".encode(errors="surrogateescape"))
+        file.writelines(text_rows("v %.6f %.6f %.6f\n", y_up(mesh.vertices)))
+        file.writelines(
+            text_rows("vt %.7f %.7f\n", np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1))
+        )  # OBJ's v grows upwards
         if mesh.normals is not None:
-            file.writelines(_lines("vn %.4f %.4f %.4f\n", y_up(mesh.normals)))
+            file.writelines(text_rows("vn %.4f %.4f %.4f\n", y_up(mesh.normals)))
         rows = np.stack(corners, axis=-1).reshape(len(mesh.triangles), -1)
-        file.writelines(_lines(f"f {corner} {corner} {corner}\n", rows))
+        file.writelines(text_rows(f"f {corner} {corner} {corner}\n", rows))
     return [picture, material, path]
-
-
-def _lines(pattern: str, rows: Array) -> Iterator[bytes]:
-    """Rows as text, many at a time."""
-    for start in range(0, len(rows), CHUNK):
-        part = rows[start : start + CHUNK]
-        yield (pattern * len(part) % tuple(part.ravel().tolist())).encode("ascii")

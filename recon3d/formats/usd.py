@@ -53,7 +53,8 @@ def write_usd(path: Path, mesh: Mesh, comment: str = "", views: Sequence[View] =
     try:
         stage.GetRootLayer().Export(str(path))
     except Tf.ErrorException as error:
-        raise OSError(f"{path}: USD can't be written: {error}") from error
+        first = str(error).strip().partition("\n")[2].partition(" : ")[2]  # where in USD's source, and what
+        raise OSError(f"USD: {first.partition(chr(10))[0]}") from error
 
 
 def _define_mesh(stage: Usd.Stage, mesh: Mesh) -> None:

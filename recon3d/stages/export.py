@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def _splats(scene: Scene, path: Path, report: Report) -> Exported:
 def _tum(scene: Scene, path: Path, report: Report) -> Exported:
     views: list[View] = views_of(scene)
     write_tum(path, views, scale_comments(scene))
-    length = sum(math.dist(a.world_from_cam.t, b.world_from_cam.t) for a, b in zip(views, views[1:], strict=False))
+    length = sum(math.dist(a.world_from_cam.t, b.world_from_cam.t) for a, b in pairwise(views))
     return Exported(f"{len(views)} poses, {length:.2f} m from first to last", {"poses": len(views), "length_m": length})
 
 

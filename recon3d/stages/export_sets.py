@@ -161,9 +161,7 @@ def _observations(scene: Scene, sparse: Sparse, views: list[View]) -> tuple[Arra
     return point, view_index, uv, error
 
 
-def _colors(
-    scene: Scene, views: list[View], point: Array, view: Array, uv: Array, count: int, report: Report
-) -> Array:
+def _colors(scene: Scene, views: list[View], point: Array, view: Array, uv: Array, count: int, report: Report) -> Array:
     """(P, 3) uint8 sRGB: mean of what the photos show where they see each point."""
     sums = np.zeros((count, 3))
     for number, one in enumerate(each(views, "colours", report)):

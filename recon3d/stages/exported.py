@@ -57,10 +57,11 @@ def picture_paths(scene: Scene) -> dict[str, Path]:
         StageError: one is gone.
     """
     paths = {name: scene.image_path(name) for name in scene.names()}
-    gone = [path for path in paths.values() if not path.is_file()]
+    gone = [name for name, path in paths.items() if not path.is_file()]
     if gone:
+        shown = ", ".join(gone[:3]) + (", …" if len(gone) > 3 else "")
         raise StageError(
-            f"{gone[0]}: the photo is gone ({len(gone)} of {len(paths)} are); make them again with: "
+            f"{scene.file('images')}: {len(gone)} of {len(paths)} photos are gone ({shown}); make them again with: "
             f"recon3d poses {scene.root}"
         )
     return paths

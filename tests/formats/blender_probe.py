@@ -2,9 +2,9 @@
 
     python blender_probe.py JOB.json FOUND.json
 
-JOB: {"files": {label: path}, "photo": [width, height], "pixels": [columns, rows]}. For each file: bounding box of all meshes [m], colours as Blender
-holds them (linear), whether a material shows them, normals, and for each camera the depth along z that rays through
-the pixels of a picture of that size meet, 0 where they meet nothing.
+JOB: {"files": {label: path}, "photo": [width, height], "pixels": [columns, rows]}. For each file: bounding box of all
+meshes [m], colours as Blender holds them (linear), whether a material shows them, normals, and for each camera the
+depth along z that rays through the pixels of a picture of that size meet, 0 where they meet nothing.
 """
 
 import json
@@ -43,21 +43,26 @@ def probe(path, photo, pixels):
         "triangles": sum(len(thing.data.polygons) for thing in meshes),
         "volume": sum(volume(thing) for thing in meshes),
         "smooth": smooth(meshes[0].data),
-        "properties": {key: str(meshes[0][key]) for key in meshes[0].keys()},
+        "properties": properties([thing for thing in scene.objects if thing.type in ("MESH", "EMPTY")]),
         "colors": colors(meshes[0].data),
         "material": shows(meshes[0]),
         "cameras": {},
     }
-    parents = [thing for thing in scene.objects if thing.type == "EMPTY"]
-    found["properties"].update({key: str(thing[key]) for thing in parents for key in thing.keys()})
     for camera in (thing for thing in scene.objects if thing.type == "CAMERA"):
         found["cameras"][camera.name] = seen(scene, depsgraph, camera, meshes[0], pixels)
     return found
 
 
+def properties(things):
+    """Custom properties of objects, which are no dictionaries."""
+    return {key: str(value) for thing in things for key, value in thing.items()}
+
+
 def volume(thing):
     """By the divergence theorem: negative where triangles face inwards."""
-    corners = np.array([[thing.matrix_world @ thing.data.vertices[i].co for i in p.vertices] for p in thing.data.polygons])
+    corners = np.array(
+        [[thing.matrix_world @ thing.data.vertices[i].co for i in p.vertices] for p in thing.data.polygons]
+    )
     return float(np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6)
 
 
