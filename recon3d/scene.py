@@ -27,6 +27,7 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "cloud": ("cloud.ply",),
     "fuse": ("fused.ply", "tiles"),
     "mesh": ("mesh.ply", "mesh.glb"),
+    "report": ("report.html", "metrics.json"),
 }
 """The stages in their order, and the files that each alone writes."""
 
@@ -42,6 +43,7 @@ UPSTREAM = {
     "cloud": "refine",
     "fuse": "refine",
     "mesh": "fuse",
+    "report": "mesh",
 }
 
 
@@ -151,6 +153,19 @@ class Scene:
             table = self.root / ("calibration.json" if stage == "init" else "cameras.json")
             yield from (path_of[stage](name) for name in (read_json(table) if table.exists() else ()))
 
+    def state(self, stage: str) -> str:
+        """How a stage stands: "done", "missing", "stale" (what it rests on changed since) or "damaged" (files gone)."""
+        entries = self.manifest()["stages"]
+        if not entries.get(stage, {}).get("done"):
+            return "missing"
+        if not self.is_done(stage):
+            return "damaged"
+        upstream = UPSTREAM.get(stage)
+        if upstream and self.state(upstream) != "done":
+            return "stale"
+        made_from = entries[stage].get("upstream")
+        return "stale" if upstream and made_from and made_from != entries[upstream]["key"] else "done"
+
     def facts(self, stage: str) -> dict[str, Any]:
         """What a finished stage said about its result."""
         facts: dict[str, Any] = self.manifest()["stages"].get(stage, {}).get("facts", {})
@@ -192,7 +207,8 @@ class Scene:
             for name in OUTPUTS[stage]:
                 path = self.root / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        manifest["stages"][stage] = {"key": key, "settings": dict(settings), "done": False}
+        upstream = manifest["stages"].get(UPSTREAM.get(stage), {}).get("key")
+        manifest["stages"][stage] = {"key": key, "upstream": upstream, "settings": dict(settings), "done": False}
         manifest["signals"] = [s for s in manifest["signals"] if s["stage"] != stage]
         write_json(self._manifest_path, manifest)
 

@@ -185,6 +185,16 @@ class MeshSettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """The report: what it looks at, and shows."""
+
+    photos: int = 200
+    """At most this many photos are measured and shown; of more, those that a signal names and evenly chosen others."""
+    thumbnail_px: int = 200
+    """Longer side of the pictures of each photo and its depth [px]."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All sections, in the order of the stages."""
 
@@ -196,6 +206,7 @@ class Settings:
     cloud: CloudSettings = field(default_factory=CloudSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
 
     def replaced(self, section: str, **values: Any) -> "Settings":
         """These settings with some values of one section changed; names, types and ranges are checked.

@@ -28,8 +28,38 @@ ADVICE = {
     "SMALLER_BATCH": "nothing needs doing; depth.batch=N starts with so many",
     "LICENCE": "see that your use is allowed, or choose a model with another licence: recon3d models",
     "TRUNC_LT_RESIDUAL": "leave fuse.truncation automatic, or set it to twice that",
+    "DOUBLE_WALL": "look at the photos with the largest differences; a wrong pose or scale makes a second wall",
 }
 """What to do about each signal."""
+
+MEANING = {
+    "SKIPPED": "some files could not be used as photos, and the result is without them",
+    "BROKEN_VIDEO": "the video ends in damage, and what it shows after that is missing",
+    "SPARSE_VIDEO": "the frames that were kept lie far apart, so that some may share too little",
+    "GUESSED_FOV": "nothing says how wide the lens sees, so an ordinary one was assumed; a wrong one bends the world",
+    "LOW_PARALLAX": "the photos were taken from nearly one place, and from there distances can hardly be told",
+    "ODOMETRY": "the photos were placed one after another by their depth, and small errors add up along the way",
+    "NO_OVERLAP": "these photos share nothing with the others; how the parts lie to each other is not known",
+    "DUPLICATES": "some photos are copies of others, or were taken from the very same place",
+    "UNREGISTERED": "it could not be found out where these photos were taken, and the result is without them",
+    "NO_POSE": "the file of poses has none for these photos, and the result is without them",
+    "EXTRA_POSES": "the file of poses names photos that are not here",
+    "POSES_MISFIT": "what the photos show and where the poses put it don't fit; the surface will be torn or blurred",
+    "FEW_TIES": "the scale of these photos' depth rests on their neighbours, and may be off",
+    "FAR_FROM_TIES": "these parts were filled in from known points that lie far from them",
+    "EMPTY": "these parts have no depth, and will be holes",
+    "SCALE_SPREAD": "the depth model takes the same things for nearer in some photos and farther in others",
+    "OUTLIER_VIEW": "what these photos say of the distance of things is not what the others say",
+    "UNKNOWN_SCALE": "the shape may be right, but its lengths are not metres",
+    "OUT_OF_RANGE": "depth beyond what the model or the settings allow was dropped",
+    "ROUTER_UNSURE": "the model could not tell whether these photos show a room or a street, which it knows apart",
+    "NO_PREDICTION": "the depth model gave nothing of use for these photos",
+    "SMALLER_BATCH": "the memory held fewer photos at a time than were asked for; the result is the same",
+    "LICENCE": "the model that was used may not be used for everything",
+    "TRUNC_LT_RESIDUAL": "surfaces that differ by more than the truncation are built side by side, not averaged",
+    "DOUBLE_WALL": "some surfaces were built twice, a little apart, since photos don't agree where they are",
+}
+"""What each signal means, for people who have never heard of it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +80,11 @@ class Signal:
     def advice(self) -> str:
         """What to do about it."""
         return ADVICE[self.code]
+
+    @property
+    def meaning(self) -> str:
+        """What it means."""
+        return MEANING[self.code]
 
     def as_json(self) -> dict[str, Any]:
         """For the manifest."""

@@ -7,6 +7,7 @@ from recon3d.cli.app import app, main
 from recon3d.cli import stages  # noqa: F401
 from recon3d.cli import view  # noqa: F401
 from recon3d.cli import export  # noqa: F401
+from recon3d.cli import report  # noqa: F401
 from recon3d.cli import cameras  # noqa: F401
 from recon3d.cli import evaluate  # noqa: F401
 from recon3d.cli import depth_models  # noqa: F401

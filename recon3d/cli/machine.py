@@ -14,6 +14,7 @@ from recon3d.settings import (
     PhotosSettings,
     PosesSettings,
     RefineSettings,
+    ReportSettings,
     ScaleSettings,
 )
 
@@ -42,6 +43,7 @@ _SECTIONS: dict[str, Any] = {
     "cloud": CloudSettings,
     "fuse": FuseSettings,
     "mesh": MeshSettings,
+    "report": ReportSettings,
 }
 
 

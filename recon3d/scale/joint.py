@@ -110,7 +110,7 @@ def fit_jointly(views: Mapping[str, Evidence], pairs: Pairs, *, field: bool) -> 
     """
     if not any(len(view.ratio) for view in views.values()):
         return {name: view.scale for name, view in views.items()}
-    folds = _folds(views)
+    folds = folds_of(views)
     came = np.array([[view.scale.log_scale] for view in views.values()] + [[0.0]])
     left = _left(views, came)
     best, chosen = _typical(views, left), None
@@ -177,7 +177,7 @@ def _row(scale: ViewScale) -> Array:
     return row
 
 
-def _folds(views: Mapping[str, Evidence]) -> dict[str, Array]:
+def folds_of(views: Mapping[str, Evidence]) -> dict[str, Array]:
     """(N,) which ties of each view are held out together: those of one place in the world, in all views."""
     depths = [np.linalg.norm(view.points - view.world_from_cam.t, axis=1) for view in views.values()]
     size = CELL * float(np.median(np.concatenate(depths)))

@@ -17,6 +17,7 @@ from recon3d.stages.job import SECTION, Job, Outcome
 from recon3d.stages.mesh import mesh
 from recon3d.stages.poses import poses
 from recon3d.stages.refine import refine
+from recon3d.stages.report import report
 from recon3d.stages.scale import scale
 
 STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
@@ -27,6 +28,7 @@ STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
     "cloud": cloud,
     "fuse": fuse,
     "mesh": mesh,
+    "report": report,
 }
 """The stages after init, in their order."""
 

@@ -1,0 +1,271 @@
+"""What a report's page shows: cards, charts, and each photo with its depth."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from recon3d.files import load_array
+from recon3d.geometry import Mesh
+from recon3d.geometry.arrays import Array
+from recon3d.metrics.between_views import compared
+from recon3d.progress import Report, each
+from recon3d.scale.affine import Affine
+from recon3d.scene import Scene
+from recon3d.settings import Settings
+from recon3d.show.report import charts, thumbnails
+from recon3d.show.report.wording import MEASURES, counted, figures_table, length, percent
+from recon3d.stages.aligned import aligned_depth, aligned_sigma, predicted, view_scales
+from recon3d.stages.report_figures import Figures
+
+SAMPLED = 40
+"""Photos that the ranges of the pictures are taken from."""
+THIN = 8
+MESH_POINTS = 200_000
+"""Vertices that the plan is drawn from."""
+METHODS = {
+    "network": "The depth model saw each photo by itself. Then each photo was brought to the scale of the points that "
+    "photos share, and at last its depth was moved to where other photos show the same.",
+    "sensor": "The depth was recorded by a sensor and taken at its word; what other photos contradict was dropped.",
+    "relative": "The depth model tells near from far, but not how far. The points that photos share gave each its "
+    "scale; then its depth was moved to where other photos show the same.",
+    "ties": "No depth model was used: depth was spread between the points that photos share, then moved to where "
+    "photos show the same.",
+}
+"""What was done to the depth, by `Steps.kind`."""
+
+
+def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> dict[str, Any]:
+    """The values of the template report.html.j2; photos are drawn as it is written."""
+    m = figures.metrics
+    shown = [key for key in MEASURES if any(row["figure"] == key for row in m["compared"])]
+    drawn, alts = _charts(scene, figures, shown)
+    ranges = _ranges(scene, figures) if m["photos"] else {}
+    return {
+        "m": m,
+        "cards": _cards(m),
+        "charts": drawn,
+        "alts": alts,
+        "method": METHODS[figures.steps.kind] if figures.steps else "",
+        "shown_measures": shown,
+        "table": figures_table(m["steps"]),
+        "notes": _notes(m),
+        "out_rows": _out_rows(m),
+        "photo_count": m["went_in"].get("placed", 0),
+        "left_out": m["went_in"].get("left_out", []),
+        "ramp": thumbnails.ramp(),
+        "legends": [
+            {"title": title, "low": length(low) if low else "0", "high": length(high)}
+            for title, (low, high) in ranges.items()
+        ],
+        "shots": _shots(scene, figures, ranges, side, report) if m["photos"] else (),
+        "changed": list(m["settings_changed"].items()),
+    }
+
+
+def _cards(m: dict[str, Any]) -> list[dict[str, str]]:
+    """The answer in short."""
+    went, cards = m["went_in"], []
+    if "placed" in went:
+        cards.append({"value": f"{went['placed']} of {went['photos']}", "label": f"photos used ({went['poses_from']})"})
+    else:
+        cards.append({"value": str(went["photos"]), "label": "photos went in"})
+    mesh = m["came_out"].get("mesh")
+    if mesh:
+        size = " × ".join(f"{side:.2f}" for side in mesh["size_m"])
+        cards.append({"value": f"{size} m", "label": f"size of the mesh, {counted(mesh['triangles'])} triangles"})
+    if m["scale"]:
+        sigma = m["scale"]["relative_sigma"]
+        source = {"depth median": "depth model"}.get(m["scale"]["source"], m["scale"]["source"])
+        value = "unknown" if sigma >= 1 else f"± {percent(sigma)}" if sigma else "as given"
+        cards.append({"value": value, "label": f"what all lengths are sure to, from: {source}"})
+    steps = list(m["steps"].values())
+    for key, label in (
+        ("tie_error_relative", "error at known points"),
+        ("confirmed_share", "confirmed by other photos"),
+    ):
+        values = [step[key] for step in steps if step[key] is not None]
+        if values:
+            before = f"{percent(values[0])} → " if len(values) > 1 else ""
+            cards.append({"value": before + percent(values[-1]), "label": label})
+    cards.append({"value": str(len(m["signals"])), "label": "things you should know"})
+    return [{"value": card["value"].replace(" %", "\u00a0%"), "label": card["label"]} for card in cards]
+
+
+def _notes(m: dict[str, Any]) -> list[str]:
+    """How far the figures can be believed."""
+    notes = []
+    fitted = [step["title"] for step in m["steps"].values() if step["ties"] and not step["ties_held_out"]]
+    asked = [step for step in m["steps"].values() if step["ties_held_out"]]
+    if asked:
+        text = f"The points that judge ({asked[0]['ties']} sightings of them) were not used for fitting"
+        notes.append(f"{text}{', but for: ' + ', '.join(fitted) if fitted else ''}.")
+    elif fitted:
+        notes.append("The points that judge were also used for fitting: that error flatters.")
+    if m.get("repainted_photos"):
+        unused, painted = m["repainted_from_unused_photos"], m["repainted_photos"]
+        notes.append(
+            f"{unused} of {painted} photos were repainted from photos that their depth was not matched with; "
+            "the others from such as were, for want of more."
+        )
+    return notes
+
+
+def _out_rows(m: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of what came out."""
+    mesh, cloud, rows = m["came_out"].get("mesh"), m["came_out"].get("cloud"), []
+    if mesh:
+        rows.append(("Mesh", f"{counted(mesh['triangles'])} triangles, {counted(mesh['vertices'])} vertices"))
+        rows.append(("Its size", " × ".join(f"{side:.2f} m" for side in mesh["size_m"])))
+        if "double_wall_share" in mesh:
+            rows.append(("Of it with a second wall close behind", percent(mesh["double_wall_share"])))
+    if cloud:
+        voxel = length(cloud["voxel_size_m"])
+        rows.append(("Point cloud", f"{counted(cloud['points'])} points, one per cube of {voxel}"))
+    steps = list(m["steps"].values())
+    if steps and steps[-1]["depth_share"] is not None:
+        rows.append(("Depth", f"on {percent(steps[-1]['depth_share'])} of the photos' pixels"))
+    return rows
+
+
+def _charts(scene: Scene, figures: Figures, shown: list[str]) -> tuple[dict[str, str | None], dict[str, str]]:
+    """The charts as image sources, and what they say for those who can't see them."""
+    m = figures.metrics
+    drawn: dict[str, str | None] = {"steps": None, "poses": None, "scales": None}
+    alts = {}
+    if shown:
+        bars = []
+        for key in shown:
+            measure, percentage = MEASURES[key], MEASURES[key].unit == "%"
+            values = {one["title"]: _times(one[key], 100 if percentage else 1) for one in m["steps"].values()}
+            form = "{:.1f} %" if percentage else "{:.1f} levels"
+            bars.append(charts.Bars(f"{measure.title} ({measure.better} is better)", values, form))
+        drawn["steps"] = charts.as_url(charts.steps_chart(bars))
+        alts["steps"] = "Bars: " + "; ".join(
+            f"{bar.title}: "
+            + ", ".join(f"{step} {bar.form.format(v)}" for step, v in bar.values.items() if v is not None)
+            for bar in bars
+        )
+    if figures.steps:
+        world_from_cam = scene.world_from_cam()
+        if len(world_from_cam) > 1:
+            centres = np.stack([pose.t for pose in world_from_cam.values()])
+            forward = np.stack([pose.R[:, 2] for pose in world_from_cam.values()])
+            points = _thinned_vertices(figures.mesh)
+            up = np.mean([-pose.R[2, 1] for pose in world_from_cam.values()])
+            chart = charts.poses_chart(centres, forward, list(world_from_cam), points, levelled=up > 0.5)
+            drawn["poses"] = charts.as_url(chart)
+            wide, deep = np.ptp(centres[:, :2], axis=0)
+            alts["poses"] = f"Plan of {len(centres)} camera positions, {wide:.2f} m by {deep:.2f} m"
+        if figures.steps.kind == "network" and len(m["photos"]) > 1:
+            used = {name: one for name, one in m["photos"].items() if one["scale_factor"]}
+            factors = {name: one["scale_factor"] for name, one in used.items()}
+            sigmas = {name: one["scale_relative_sigma"] for name, one in used.items()}
+            borrowed = [name for name, one in used.items() if one["scale_inherited"]]
+            if factors:
+                drawn["scales"] = charts.as_url(charts.scales_chart(factors, sigmas, borrowed))
+                low, high = min(factors.values()), max(factors.values())
+                alts["scales"] = f"Factor of each photo's depth, from {low:.3f} to {high:.3f}"
+    return drawn, alts
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _thinned_vertices(mesh: Mesh | None) -> Array:
+    return mesh.vertices[:: max(1, len(mesh.vertices) // MESH_POINTS)] if mesh else np.empty((0, 3))
+
+
+def _maps(scene: Scene, name: str, figures: Figures) -> tuple[Array, Array]:
+    """(H, W) depth and sigma [m] of a photo, as far as the scene is done."""
+    if figures.steps and "refined" in figures.steps.titles:
+        return load_array(scene.refined_path(name)), load_array(scene.refined_sigma_path(name))
+    view = view_scales(scene)[name]
+    depth = aligned_depth(scene, name, view)
+    sensor = figures.steps is not None and figures.steps.kind == "sensor"
+    return depth, aligned_sigma(scene, name, depth, view, sensor=sensor)
+
+
+def _ranges(scene: Scene, figures: Figures) -> dict[str, tuple[float, float]]:
+    """By the title of a kind of map what its darkest and brightest colour stand for [m], over all photos."""
+    names = list(figures.metrics["photos"])
+    depths, sigmas = [np.empty(0)], [np.empty(0)]
+    for name in names[:: -(-len(names) // SAMPLED)]:
+        depth, sigma = (one[::THIN, ::THIN] for one in _maps(scene, name, figures))
+        depths.append(depth[depth > 0])
+        sigmas.append(sigma[depth > 0])
+    depth, sigma = np.concatenate(depths), np.concatenate(sigmas)
+    if not len(depth):
+        return {"Depth": (0.0, 1.0), "Uncertainty": (0.0, 1.0), "Difference to other photos": (0.0, 1.0)}
+    refine = Settings().replaced("refine", **scene.settings_of("refine")).refine
+    low, high = np.percentile(depth, [2, 98])
+    gap = refine.agree_m + refine.agree_relative * float(np.median(depth))  # brightest where they don't agree
+    return {
+        "Depth": (float(low), float(high)),
+        "Uncertainty": (0.0, float(np.percentile(sigma, 95)) or 1.0),
+        "Difference to other photos": (0.0, gap),
+    }
+
+
+def _shots(
+    scene: Scene, figures: Figures, ranges: dict[str, tuple[float, float]], side: int, report: Report
+) -> Iterator[dict[str, Any]]:
+    """Each photo with its maps, one at a time."""
+    assert figures.look_of and figures.measured and figures.steps  # photos were measured
+    views, last = view_scales(scene), next(reversed(figures.steps.titles))
+    refine = Settings().replaced("refine", **scene.settings_of("refine")).refine
+    for name in each(list(figures.metrics["photos"]), "report: pictures", report):
+        image = scene.image(name)
+        depth, sigma = _maps(scene, name, figures)
+        line = views[name].get("line")
+        raw = predicted(scene, name, Affine(*line) if line else None)
+        others = [figures.look_of(other) for other in figures.measured.neighbours[name]]
+        tolerance = {"agree_relative": refine.agree_relative, "agree_m": refine.agree_m}
+        gap = compared(figures.look_of(name), last, others, **tolerance).gap
+        seen = np.where(np.isnan(gap), np.float32(0), np.maximum(gap, np.float32(1e-9)))
+        one = figures.metrics["photos"][name]
+        half = (
+            image.shape[1] * min(1, side / max(image.shape[:2])),
+            image.shape[0] * min(1, side / max(image.shape[:2])),
+        )
+        width, height = (max(1, round(value)) for value in half)
+        pictures = (
+            (thumbnails.photo(image, side), "photo", f"The photo {name}"),
+            (
+                thumbnails.value_map(depth, *ranges["Depth"], side),
+                "depth",
+                f"Depth, typically {length(one['median_depth_m'])}",
+            ),
+            (thumbnails.value_map(sigma, *ranges["Uncertainty"], side), "uncertainty", "How uncertain each depth is"),
+            (thumbnails.kept_map(raw > 0, depth > 0, side), "kept", f"Depths kept: {percent(one['depth_share'])}"),
+            (
+                thumbnails.value_map(seen, *ranges["Difference to other photos"], side),
+                "difference to others",
+                f"Difference to other photos, typically {length(one['gap_median_m'])}",
+            ),
+        )
+        yield {
+            "name": name,
+            "pictures": [
+                {"url": url, "caption": caption, "alt": alt, "width": width, "height": height}
+                for url, caption, alt in pictures
+            ],
+            "line": _line(one, figures.steps.kind),
+        }
+
+
+def _line(one: dict[str, Any], kind: str) -> str:
+    """A photo's figures in one line."""
+    parts = [f"depth on {percent(one['depth_share'])} of the photo"]
+    if one["confirmed_share"] is not None:
+        parts.append(f"{percent(one['confirmed_share'])} of it confirmed by other photos")
+    if one["gap_median_m"] is not None:
+        parts.append(f"typically {length(one['gap_median_m'])} from what they say")
+    if one["tie_error_relative"] is not None:
+        parts.append(f"error at known points {percent(one['tie_error_relative'])}")
+    if kind == "network" and one["scale_factor"]:
+        parts.append(f"its depth was multiplied by {one['scale_factor']:.3f}")
+    if not one["scale_factor"]:
+        parts.append("left out: other photos contradict it")
+    return "; ".join(parts)
