@@ -8,6 +8,7 @@ import open3d as o3d
 from recon3d.errors import InputError
 from recon3d.fusion.buffers import BLOCK, numpy_buffers, torch_buffers, voxel_grid
 from recon3d.fusion.plan import FusePlan
+from recon3d.fusion.projection import Projection
 from recon3d.fusion.tiles import FAR, WHOLE, Tile
 from recon3d.geometry import Camera, Frame, Mesh
 from recon3d.geometry.arrays import Array
@@ -45,8 +46,8 @@ class Grid:
         touched = self._touched(frame, K)
         if len(touched):
             self._check_room(frame.name, len(touched))
-            voxel_size = np.diag([*[self.plan.voxel_size] * 3, 1.0])
-            self._observe(touched, K @ frame.world_from_cam.inverse().matrix[:3] @ voxel_size, self._pixels(frame))
+            projection = Projection.of(frame, self.plan.voxel_size, self.plan.truncation)
+            self._observe(touched, projection, self._pixels(frame))
         return True
 
     def extract(self, min_weight: float) -> Mesh:
@@ -94,16 +95,15 @@ class Grid:
         pixels[..., 2:] = frame.image
         return pixels
 
-    def _observe(self, touched: Array, pixel_from_voxel: Array, pixels: Array) -> None:
+    def _observe(self, touched: Array, projection: Projection, pixels: Array) -> None:
         """Averages the pixels into the touched blocks."""
         blocks = o3c.Tensor.from_numpy(touched).to(self.device)
         self.blocks.hashmap().activate(blocks)
         slots, _ = self.blocks.hashmap().find(blocks)
-        truncation = self.plan.truncation
         if self.device.get_type() == o3c.Device.DeviceType.CPU:
             from recon3d.fusion.kernel import observe
 
-            observe(slots.numpy(), touched, pixel_from_voxel, pixels, truncation, numpy_buffers(self.blocks))
+            observe(slots.numpy(), touched, projection, pixels, numpy_buffers(self.blocks))
         else:
             import torch
 
@@ -113,9 +113,8 @@ class Grid:
             kernel_torch.observe(
                 torch.from_numpy(slots.cpu().numpy()).to(device),
                 torch.from_numpy(touched).to(device),
-                torch.from_numpy(pixel_from_voxel).to(device),
+                projection,
                 torch.from_numpy(pixels).to(device),
-                truncation,
                 torch_buffers(self.blocks),
             )
             torch.cuda.synchronize(device)  # Open3D's next step may run on another stream

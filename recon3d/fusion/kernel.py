@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from recon3d.fusion.buffers import BLOCK, Buffers
+from recon3d.fusion.projection import Projection
 from recon3d.geometry.arrays import Array
 
 PARTS_PER_THREAD = 4
@@ -14,22 +15,19 @@ MOST_COUNTED = 65535
 """Largest number that a voxel's uint16 count holds."""
 
 
-def observe(
-    slots: Array, blocks: Array, pixel_from_voxel: Array, pixels: Array, truncation: float, into: Buffers
-) -> None:
+def observe(slots: Array, blocks: Array, projection: Projection, pixels: Array, into: Buffers) -> None:
     """Averages what one frame says of each voxel into the grid's buffers, in place.
 
     A voxel takes the pixel that its centre falls into, and nothing where that is out of the image or without depth, or
     where the voxel lies further behind the pixel's surface than the truncation. Its signed distance along z,
     at most the truncation, goes into the running mean with the pixel's weight. Blocks don't know of each other: any
-    share of them, on any number of threads, gives the same bits.
+    share of them, on any number of threads, gives the same bits. With weights of 1 the distances are Open3D's.
 
     Args:
         slots: (B,) int32, where each block lies in the buffers; no two the same.
         blocks: (B, 3) int32 block coordinates.
-        pixel_from_voxel: (3, 4) float64 projection of voxel indices; pixel (0, 0) spans 0 to 1.
+        projection: into the photo.
         pixels: (H, W, 5) float32: depth [m], weight, red, green, blue.
-        truncation: the distance that is stored as 1 [m].
         into: numpy views of the grid's buffers.
     """
     threads = numba.config.NUMBA_NUM_THREADS
@@ -39,9 +37,11 @@ def observe(
         _observe(
             slots[share],
             blocks[share],
-            pixel_from_voxel,
+            projection.cam_from_world,
+            projection.intrinsics,
+            projection.voxel_size,
+            projection.truncation,
             pixels,
-            np.float32(truncation),
             into.tsdf,
             into.weight,
             into.color,
@@ -53,30 +53,43 @@ def observe(
 
 
 def _observe_blocks(  # type: ignore[no-untyped-def]
-    slots, blocks, pixel_from_voxel, pixels, truncation, tsdf, count, color, evidence
+    slots,
+    blocks,
+    cam_from_world,
+    intrinsics,
+    voxel_size,
+    truncation,
+    pixels,
+    tsdf,
+    count,
+    color,
+    evidence,
 ):
     """The loop of `observe` over some blocks; compiled below, and plain Python as it stands."""
     height, width = pixels.shape[:2]
     last_u, last_v = np.float32(width - 1), np.float32(height - 1)
-    step = pixel_from_voxel.astype(np.float32)
+    fx, fy, cx, cy = intrinsics
+    shift_x, shift_y, shift_z = cam_from_world[:, 3]
+    # what a step along each axis of the block adds to each coordinate in the camera: by axis, voxel, coordinate
+    part = np.empty((3, BLOCK, 3), np.float32)
     for n in range(len(slots)):
-        corner = np.empty(3, np.float32)
         for axis in range(3):
-            place = pixel_from_voxel[axis, 3]
-            for i in range(3):
-                place += pixel_from_voxel[axis, i] * (blocks[n, i] * BLOCK)
-            corner[axis] = place
+            for step in range(BLOCK):
+                place = np.float32(blocks[n, axis] * BLOCK + step) * voxel_size
+                for i in range(3):
+                    part[axis, step, i] = place * cam_from_world[i, axis]
         for z in range(BLOCK):
+            zx, zy, zz = part[2, z]
             for y in range(BLOCK):
-                left_u = corner[0] + np.float32(z) * step[0, 2] + np.float32(y) * step[0, 1]
-                left_v = corner[1] + np.float32(z) * step[1, 2] + np.float32(y) * step[1, 1]
-                left_z = corner[2] + np.float32(z) * step[2, 2] + np.float32(y) * step[2, 1]
+                yx, yy, yz = part[1, y]
                 for x in range(BLOCK):
-                    behind = left_z + np.float32(x) * step[2, 0]
+                    behind = ((part[0, x, 2] + yz) + zz) + shift_z
                     if behind <= 0:
                         continue
-                    u = (left_u + np.float32(x) * step[0, 0]) / behind
-                    v = (left_v + np.float32(x) * step[1, 0]) / behind
+                    inverse = np.float32(1) / behind
+                    right = ((part[0, x, 0] + yx) + zx) + shift_x
+                    below = ((part[0, x, 1] + yy) + zy) + shift_y
+                    u, v = fx * right * inverse + cx, fy * below * inverse + cy
                     if not (0 <= u <= last_u and 0 <= v <= last_v):
                         continue
                     pixel = pixels[int(v), int(u)]

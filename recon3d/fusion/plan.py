@@ -29,6 +29,8 @@ SPARE = 1.2
 """Blocks beyond those that the samples touch: thin places between samples."""
 COARSER = 1.1
 """Step by which voxels grow until they fit the memory."""
+SURELY = 4.0
+"""Depths that are not yet refined lie beside each other: they take up to so many times the blocks of one surface."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +113,15 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
     reasons.append(_why_truncation(settings, voxel, truncation, noise, band))
     if settings.min_weight is not None:
         min_weight = settings.min_weight
-        reasons.append(f"surfaces seen more than {min_weight:g} times: as set")
+        reasons.append(f"surfaces kept that were measured more than {min_weight:g} times: as set")
     else:
         min_weight = _min_weight(survey.views)
-        reasons.append(f"surfaces seen more than {min_weight:g} times: {survey.views} views")
+        how_often = "at all" if min_weight < 1 else "by two photos or more"
+        reasons.append(f"surfaces kept that were measured {how_often}: {survey.views} photos have depth")
     trust = survey.trust(voxel / 2) if settings.weighting else None
     if trust is not None:
         reasons.append("depths weighted by their sigma, distance and slant")
-    if len(tiles) > 1:
-        gib = in_all * BYTES_PER_BLOCK / 2**30
-        reasons.append(
-            f"{len(tiles)} tiles: all {in_all} blocks would take about {gib:.1f} GiB, over fuse.max_memory_gib = "
-            f"{settings.max_memory_gib:g}"
-        )
+    reasons.append(_why_blocks(settings, len(tiles), blocks, in_all))
     return FusePlan(
         voxel,
         truncation,
@@ -136,6 +134,24 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
         trust,
         tiles,
     )
+
+
+def check_voxels(frames: Iterable[Frame], settings: FuseSettings) -> None:
+    """Refuses a voxel size that was set and will not fit the memory, whatever becomes of the depths until they are fused.
+
+    Args:
+        frames: some of those that will be fused, with depths as far as they are known.
+        settings: with a voxel size.
+
+    Raises:
+        InputError: the voxels take far more than `fuse.max_tiles` times `fuse.max_memory_gib`.
+        StageError: no frame has any depth.
+    """
+    survey, voxel = Survey.of(frames), _positive("fuse.voxel_size", settings.voxel_size or 0.0)
+    cells, _, blocks_each, _ = survey.blocks(voxel * BLOCK, _truncation(settings, voxel, 0.0))
+    blocks = math.ceil(blocks_each * len(cells))
+    if blocks * BYTES_PER_BLOCK > SURELY * settings.max_tiles * settings.max_memory_gib * 2**30:
+        raise InputError(_too_fine(settings, survey, blocks))
 
 
 def voxel_of(frames: Iterable[Frame]) -> float:
@@ -204,6 +220,17 @@ def _why_truncation(settings: FuseSettings, voxel: float, truncation: float, noi
             why = f"a twentieth of the median depth, less than {why}"
         return f"truncation {truncation:.3g} m: {why}"
     return f"truncation {truncation:.3g} m: {TRUNCATION_VOXELS} voxels"
+
+
+def _why_blocks(settings: FuseSettings, tiles: int, blocks: int, in_all: int) -> str:
+    """The line for people of the memory that is taken."""
+    gib, all_gib = (count * BYTES_PER_BLOCK / 2**30 for count in (blocks, in_all))
+    if tiles == 1:
+        return f"{blocks} blocks of {BLOCK}³ voxels, {gib:.2g} GiB: all within the truncation of a depth, a fifth to spare"
+    return (
+        f"{tiles} tiles of up to {blocks} blocks of {BLOCK}³ voxels, {gib:.2g} GiB: all {in_all} blocks at once would "
+        f"take about {all_gib:.2g} GiB, over fuse.max_memory_gib = {settings.max_memory_gib:g}"
+    )
 
 
 def _truncation(settings: FuseSettings, voxel: float, band: float) -> float:

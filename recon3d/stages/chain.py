@@ -11,6 +11,7 @@ from recon3d.settings import Settings
 from recon3d.stages.cloud import cloud
 from recon3d.stages.depth import depth
 from recon3d.stages.depth_source import check_maps, is_trusted, with_model
+from recon3d.stages.foresight import foresee
 from recon3d.stages.fuse import fuse
 from recon3d.stages.init import Photos, init
 from recon3d.stages.job import SECTION, Job, Outcome
@@ -24,7 +25,7 @@ STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
     "poses": lambda scene, job: poses(scene, job, trusted_depth=is_trusted(job)),
     "depth": depth,
     "scale": lambda scene, job: scale(scene, job, trusted_depth=is_trusted(job)),
-    "refine": lambda scene, job: refine(scene, job, trusted_depth=is_trusted(job)),
+    "refine": lambda scene, job: _refine(scene, job),
     "cloud": cloud,
     "fuse": fuse,
     "mesh": mesh,
@@ -67,6 +68,12 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
         needed.insert(0, UPSTREAM[needed[0]])
     for name in needed[1:]:
         yield STAGES[name](scene, dataclasses.replace(job, force=job.force and name == stage))
+
+
+def _refine(scene: Scene, job: Job) -> Outcome:
+    """Stage refine, where what comes after it can be done."""
+    foresee(scene, job.settings)
+    return refine(scene, job, trusted_depth=is_trusted(job))
 
 
 def _check_files(job: Job) -> None:

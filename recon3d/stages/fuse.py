@@ -20,7 +20,7 @@ from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 3
+VERSION = 4
 TILES = "tiles"
 """Folder of the tiles of a large scene that are done, while others are not."""
 PARTS = ("vertices", "triangles", "colors", "normals")

@@ -5,8 +5,9 @@ import pytest
 from synthetic import plane_frames, room_frames
 
 from recon3d.errors import InputError
+from recon3d.fusion.buffers import BLOCK, BYTES_PER_VOXEL
 from recon3d.fusion.grid import Grid
-from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
+from recon3d.fusion.plan import BYTES_PER_BLOCK, check_voxels, plan_fusion
 from recon3d.geometry import SE3, Camera, Frame
 from recon3d.settings import FuseSettings
 
@@ -37,7 +38,24 @@ def test_what_is_set_is_taken():
     settings = FuseSettings(voxel_size=0.03, truncation=0.2, min_weight=2.5)
     plan = plan_fusion(room_frames(2), settings)
     assert (plan.voxel_size, plan.truncation, plan.min_weight) == (0.03, 0.2, 2.5)
-    assert all("as set" in reason for reason in plan.reasons)
+    assert all("as set" in reason for reason in plan.reasons[:3])
+
+
+def test_each_choice_has_its_number_and_its_reason():
+    plan = plan_fusion(_noisy(room_frames(4), 0.01), FuseSettings())
+    voxels, truncation, kept, weights, blocks = plan.reasons
+    assert voxels == f"voxels of {plan.voxel_size:.4g} m: the median pixel footprint"
+    assert truncation.startswith(f"truncation {plan.truncation:.3g} m: ")
+    assert kept == "surfaces kept that were measured by two photos or more: 4 photos have depth"
+    assert "sigma" in weights
+    assert blocks.startswith(f"{plan.block_count} blocks of 16³ voxels, ") and "GiB" in blocks
+
+
+def test_a_block_takes_no_more_than_80_kib():
+    assert BLOCK**3 * BYTES_PER_VOXEL == 64 * 1024
+    grid = Grid.empty(plan_fusion(room_frames(2), FuseSettings(voxel_size=0.05)), "cpu").blocks
+    held = sum(grid.attribute(name).numpy().nbytes for name in ("tsdf", "weight", "color", "evidence"))
+    assert held / grid.hashmap().capacity() <= 80 * 1024
 
 
 def test_depths_that_disagree_widen_the_truncation():
@@ -84,6 +102,16 @@ def test_planned_blocks_hold_the_surface_without_growing(voxel):
 def test_voxels_that_do_not_fit_the_memory_are_refused_with_the_numbers(voxel, settings):
     with pytest.raises(InputError, match=rf"fuse.voxel_size: got {voxel:g} m.*GiB.*max_memory_gib = .*max_tiles ="):
         plan_fusion(room_frames(2), FuseSettings(voxel_size=voxel, **settings))
+
+
+def test_voxels_that_no_memory_holds_are_known_from_depths_that_are_not_yet_refined():
+    rng = np.random.default_rng(0)
+    rough = [dataclasses.replace(f, depth=f.depth * np.float32(rng.uniform(0.8, 1.2))) for f in room_frames(4)]
+    with pytest.raises(InputError, match=r"fuse.voxel_size: got 0.0001 m.*GiB.*max_memory_gib = .*max_tiles ="):
+        check_voxels(rough, FuseSettings(voxel_size=1e-4))
+    settings = FuseSettings(voxel_size=0.01, max_memory_gib=0.2, max_tiles=4)
+    plan_fusion(room_frames(4), settings)  # what will fit is not refused, though rough depths take more
+    check_voxels(rough, settings)
 
 
 def test_voxels_that_were_not_set_grow_until_they_fit():

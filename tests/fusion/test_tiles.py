@@ -48,12 +48,24 @@ def test_a_scene_in_tiles_is_the_scene_in_one_grid_to_the_bit():
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
+def _open_edges(mesh):
+    """The edges with a triangle on one side only, as pairs of places."""
+    edges = np.sort(mesh.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges, count = np.unique(edges, axis=0, return_counts=True)
+    return {tuple(map(tuple, ends)) for ends in mesh.vertices[edges[count == 1]]}
+
+
 def test_the_seams_are_closed():
     frames = room_frames(3)
-    budget = plan_fusion(frames, SETTINGS).block_count * BYTES_PER_BLOCK / 2**30
+    plan = plan_fusion(frames, SETTINGS)
+    budget = plan.block_count * BYTES_PER_BLOCK / 2**30
     tiled = plan_fusion(frames, dataclasses.replace(SETTINGS, max_memory_gib=0.6 * budget))
-    mesh = in_order(fuse(frames, tiled))
+    apart = fuse(frames, tiled)
+    mesh = in_order(apart)
     assert len(np.unique(mesh.vertices, axis=0)) == len(mesh.vertices)
+    # no edge is open along the border of tiles: none but those at which one grid's surface ends too
+    assert len(_open_edges(apart)) > len(_open_edges(mesh)) + 100
+    assert _open_edges(mesh) == _open_edges(in_order(fuse(frames, plan)))
 
 
 def test_more_tiles_than_wanted_are_refused_before_any_work():
