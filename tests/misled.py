@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from synthetic import Array, Box, color_at, render, room, write_photos
+from synthetic import Array, Box, color_at, render, write_photos
 
 from recon3d.files import write_json
 from recon3d.formats.mesh_file import read_mesh

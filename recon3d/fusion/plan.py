@@ -137,7 +137,7 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
 
 
 def check_voxels(frames: Iterable[Frame], settings: FuseSettings) -> None:
-    """Refuses a voxel size that was set and will not fit the memory, whatever becomes of the depths until they are fused.
+    """Refuses a voxel size that will not fit the memory, whatever becomes of the depths until they are fused.
 
     Args:
         frames: some of those that will be fused, with depths as far as they are known.
@@ -226,7 +226,9 @@ def _why_blocks(settings: FuseSettings, tiles: int, blocks: int, in_all: int) ->
     """The line for people of the memory that is taken."""
     gib, all_gib = (count * BYTES_PER_BLOCK / 2**30 for count in (blocks, in_all))
     if tiles == 1:
-        return f"{blocks} blocks of {BLOCK}³ voxels, {gib:.2g} GiB: all within the truncation of a depth, a fifth to spare"
+        return (
+            f"{blocks} blocks of {BLOCK}³ voxels, {gib:.2g} GiB: all within the truncation of a depth, a fifth to spare"
+        )
     return (
         f"{tiles} tiles of up to {blocks} blocks of {BLOCK}³ voxels, {gib:.2g} GiB: all {in_all} blocks at once would "
         f"take about {all_gib:.2g} GiB, over fuse.max_memory_gib = {settings.max_memory_gib:g}"

@@ -159,22 +159,25 @@ def read_matches(folder: Path, calibrations: Mapping[str, Calibration]) -> list[
 
 
 def pose_fit(matches: Sequence[Matches], world_from_cam: Mapping[str, SE3]) -> PoseFit:
-    """How well poses explain matches, whatever the poses' unit.
+    """How well poses explain matches, whatever the poses' unit."""
+    if not matches:
+        return PoseFit(0.0, np.pi, 0)
+    miss = np.concatenate([misses(match, world_from_cam) for match in matches])
+    return PoseFit(float(np.mean(miss < FIT)), float(np.median(miss)), len(matches))
+
+
+def misses(match: Matches, world_from_cam: Mapping[str, SE3]) -> Array:
+    """(M,) angle by which poses miss each match [rad].
 
     What photo `a` sees along a ray can be seen by `b` between the direction of the same ray (it is far away) and that
     of `a`'s centre (it is near): the half of the epipolar line where things are in front of both. The angle from `b`'s
     ray to that arc is 0 for right poses; the larger one of both ways counts.
     """
-    if not matches:
-        return PoseFit(0.0, np.pi, 0)
-    angles = []
-    for match in matches:
-        b_from_a = world_from_cam[match.b].inverse() @ world_from_cam[match.a]
-        there = _angle_to_arc(match.rays_a, match.rays_b, b_from_a)
-        back = _angle_to_arc(match.rays_b, match.rays_a, b_from_a.inverse())
-        angles.append(np.maximum(there, back))
-    miss = np.concatenate(angles)
-    return PoseFit(float(np.mean(miss < FIT)), float(np.median(miss)), len(matches))
+    b_from_a = world_from_cam[match.b].inverse() @ world_from_cam[match.a]
+    there = _angle_to_arc(match.rays_a, match.rays_b, b_from_a)
+    back = _angle_to_arc(match.rays_b, match.rays_a, b_from_a.inverse())
+    angle: Array = np.maximum(there, back)
+    return angle
 
 
 def checked_poses(matches: Sequence[Matches], world_from_cam: Mapping[str, SE3], read_as: Convention) -> PoseFit:

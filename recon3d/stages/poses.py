@@ -19,7 +19,7 @@ from recon3d.photos.undistort import undistort
 from recon3d.photos.working import load_working, save_image
 from recon3d.poses.pairs import pairs_by_pose
 from recon3d.poses.photo_set import same_views, why_left_out
-from recon3d.poses.pose_check import CONVENTIONS, MISFIT_SHARE, Convention, PoseFit, checked_poses, read_matches
+from recon3d.poses.pose_check import CONVENTIONS, Convention, checked_poses, read_matches
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, UnplacedError, reconstruct
 from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.progress import each
@@ -27,6 +27,7 @@ from recon3d.scale.ties import ray_angles
 from recon3d.scene import Scene, poses_as_json, poses_from_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+from recon3d.stages.poses_said import misfit, unused, wrong_ones
 
 VERSION = 4
 ALONG = 2
@@ -89,9 +90,9 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
             matches = read_matches(sparse_folder, calibrations)
             with naming(file or f"the poses recorded with the photos ({given.source})"):
                 fit = checked_poses(matches, world_from_cam, CONVENTIONS.get(given.source, Convention()))
-            signals += _misfit(fit)
+            signals += misfit(fit) or wrong_ones(matches, world_from_cam)
             facts |= {"pose_fit": round(fit.share, 3)} if fit.pairs else {}
-        signals += _unused(given)
+        signals += unused(given)
         lost = {name: "no given pose" for name in photos if name not in world_from_cam}
     elif len(photos) == 1:
         world_from_cam, source, lost = {next(iter(photos)): SE3.identity()}, "one photo", {}
@@ -232,22 +233,6 @@ def _triangulate(
         report=job.report,
     )
     return True
-
-
-def _misfit(fit: PoseFit) -> list[Signal]:
-    """What is to be said of poses that the photos contradict, however they are read."""
-    if not fit.pairs or fit.share > MISFIT_SHARE:
-        return []
-    text = f"the poses explain only {100 * fit.share:.0f} % of the features matched in {fit.pairs} pairs of photos"
-    return [Signal("POSES_MISFIT", text)]
-
-
-def _unused(given: GivenPoses) -> list[Signal]:
-    """Entries of the file of poses that are of no photo."""
-    if not given.unused:
-        return []
-    names = ", ".join(given.unused[:5]) + (", …" if len(given.unused) > 5 else "")
-    return [Signal("EXTRA_POSES", f"{len(given.unused)} poses of the file are of no photo: {names}")]
 
 
 def _runs(names: list[str], count: int, length: int = 5) -> list[str]:

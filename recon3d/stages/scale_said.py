@@ -48,7 +48,9 @@ def told(
             text = f"the rays to a typical point differ by {angle_deg:.2f} degrees only: distances are unsure"
             signals.append(Signal("LOW_PARALLAX", text))
     elif sparse and len(views) > 1 and not trusted:
-        text = "the photos share no point whose distance could be measured: they stand at one place or see nothing alike"
+        text = (
+            "the photos share no point whose distance could be measured: they stand at one place or see nothing alike"
+        )
         signals.append(Signal("LOW_PARALLAX", text))
     facts = {
         "factor": metric.factor,
