@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from recon3d.errors import InputError, StageError
+from recon3d.formats.names import as_text
 from recon3d.formats.nerfstudio import OPENGL_FROM_OPENCV
 from recon3d.geometry import View
 from recon3d.geometry.surface import Mesh
@@ -86,7 +87,7 @@ def write_blend(
 def _as_json(view: View, picture: Path | None) -> dict[str, object]:
     camera = view.camera
     return {
-        "name": view.name,
+        "name": as_text(view.name),
         "camera": {key: getattr(camera, key) for key in ("width", "height", "fx", "fy", "cx", "cy")},
         "world_from_opengl": (view.world_from_cam.matrix @ OPENGL_FROM_OPENCV).tolist(),
         "picture": str(picture.absolute()) if picture else None,

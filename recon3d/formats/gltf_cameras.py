@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from recon3d.formats.names import as_text
 from recon3d.formats.nerfstudio import OPENGL_FROM_OPENCV
 from recon3d.geometry import View
 
@@ -28,11 +29,11 @@ def add_cameras(document: dict[str, Any], views: Sequence[View]) -> None:
         return
     document["cameras"] = []
     for view in views:
-        camera = view.camera
+        name, camera = as_text(view.name), view.camera
         pinhole = {key: getattr(camera, key) for key in ("width", "height", "fx", "fy", "cx", "cy")}
         document["cameras"].append(
             {
-                "name": view.name,
+                "name": name,
                 "type": "perspective",
                 "perspective": {
                     "yfov": 2 * math.atan(camera.height / (2 * camera.fy)),
@@ -42,6 +43,6 @@ def add_cameras(document: dict[str, Any], views: Sequence[View]) -> None:
             }
         )
         matrix = Y_UP_FROM_Z_UP @ view.world_from_cam.matrix @ OPENGL_FROM_OPENCV
-        node = {"name": view.name, "camera": len(document["cameras"]) - 1, "extras": pinhole}
+        node = {"name": name, "camera": len(document["cameras"]) - 1, "extras": pinhole}
         document["nodes"].append(node | {"matrix": matrix.T.ravel().tolist()})  # column by column
         document["scenes"][0]["nodes"].append(len(document["nodes"]) - 1)

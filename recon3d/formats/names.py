@@ -7,6 +7,11 @@ from pathlib import Path, PurePosixPath
 from recon3d.photos.find import scene_names
 
 
+def as_text(name: str) -> str:
+    """A photo's name as text that can be encoded: bytes of a file name that are no UTF-8 become �."""
+    return name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+
+
 def photo_name(entry: str, names: Collection[str]) -> str:
     """The one of `names` that a file's `entry` means, or "" where it means none.
 

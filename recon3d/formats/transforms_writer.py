@@ -53,8 +53,8 @@ def write_transforms(
             frame |= _lens(view.camera)
         frame["transform_matrix"] = (view.world_from_cam.matrix @ OPENGL_FROM_OPENCV).tolist()
         data["frames"].append(frame)
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    path.write_bytes(text.encode("utf-8", errors="surrogateescape"))
+    # in ASCII, so that a file name that is no UTF-8 comes back as it was
+    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="ascii")
 
 
 def _lens(camera: Camera) -> dict[str, float]:

@@ -8,6 +8,7 @@ from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdShade, Vt
 
 from recon3d.errors import InputError
 from recon3d.formats.colour import linear_from_srgb
+from recon3d.formats.names import as_text
 from recon3d.formats.nerfstudio import OPENGL_FROM_OPENCV
 from recon3d.geometry import View
 from recon3d.geometry.arrays import Array
@@ -88,12 +89,12 @@ def _define_mesh(stage: Usd.Stage, mesh: Mesh) -> None:
 
 def _define_camera(stage: Usd.Stage, view: View, names: set[str]) -> None:
     """The camera of a photo, with a name that USD allows and none has yet."""
-    name = Tf.MakeValidIdentifier(view.name)
+    name = Tf.MakeValidIdentifier(as_text(view.name))
     while name in names:
         name += "_"
     names.add(name)
     prim = UsdGeom.Camera.Define(stage, f"{ROOT}/cameras/{name}")
-    prim.GetPrim().SetDisplayName(view.name)
+    prim.GetPrim().SetDisplayName(as_text(view.name))
     camera = view.camera
     aperture = SENSOR_MM * UNITS_PER_MM
     focal = aperture * camera.fx / camera.width
