@@ -1,5 +1,6 @@
 """Exports: what a scene holds, as files of other programs."""
 
+import contextlib
 import math
 import os
 import shutil
@@ -78,6 +79,14 @@ def export(scene: Scene, to: str, out: Path | None = None, *, force: bool = Fals
     form = FORMATS[to]
     path = scene.file(EXPORTS) / form.default if out is None else out
     _check_place(scene, path, to)
+    # whoever locks a scene clears away its unfinished files
+    with scene.locked() if _is_inside(path, scene.root) else contextlib.nullcontext():
+        return _export(scene, to, path, force=force, report=report)
+
+
+def _export(scene: Scene, to: str, path: Path, *, force: bool, report: Report) -> Exported:
+    """The same, where the place is right."""
+    form = FORMATS[to]
     if _is_there(path) and not force:
         raise InputError(f"{path}: is there already, and kept; replace it with --force, or name another with -o")
     if _is_there(path):
@@ -110,9 +119,15 @@ def _check_place(scene: Scene, path: Path, to: str) -> None:
     endings = form.endings or (Path(form.default).suffix,)
     if not form.is_folder and path.suffix.lower() not in endings:
         raise InputError(f"{path}: got the ending {path.suffix!r} for {to}, wanted {' or '.join(endings)}")
-    root, place = scene.root.resolve(), Path(os.path.abspath(path))
-    if (place == root or root in place.parents) and root / EXPORTS not in place.parents:
-        raise InputError(f"{path}: is among the scene's own files; name a place outside it, or in {root / EXPORTS}")
+    if _is_inside(path, scene.root) and not _is_inside(path.parent, scene.file(EXPORTS)):
+        raise InputError(
+            f"{path}: is among the scene's own files; name a place outside it, or in {scene.file(EXPORTS)}"
+        )
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a place is in a folder, or that folder itself, by whatever links it is named."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _is_there(path: Path) -> bool:

@@ -230,11 +230,18 @@ def test_force_never_replaces_somebody_s_other_files(scene, tmp_path):
     assert (home / "thesis.txt").read_text() == "three years of work"
 
 
-@pytest.mark.parametrize("name", ["mesh.ply", "images/other.ply", "export/../mesh.ply"])
+@pytest.mark.parametrize("name", ["mesh.ply", "images/other.ply", "export/../mesh.ply", "../link/mesh.ply"])
 def test_the_scene_s_own_files_are_not_written_over(scene, name):
+    (scene.root.parent / "link").symlink_to(scene.root)
     before = scene.file("mesh.ply").read_bytes()
     refused(command("export", scene.root, "--to", "ply", "-o", scene.root / name, "--force"), "scene's own files")
     assert scene.file("mesh.ply").read_bytes() == before
+
+
+def test_a_scene_that_is_worked_on_is_left_alone_and_exported_elsewhere(scene, tmp_path):
+    with scene.locked():
+        refused(command("export", scene.root, "--to", "tum"), "another recon3d works on this scene")
+        assert command("export", scene.root, "--to", "tum", "-o", tmp_path / "t.txt").returncode == 0
 
 
 # Bad input
