@@ -31,7 +31,7 @@ from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import FusePlan, plan_fusion
 from recon3d.fusion.tsdf import fuse
 from recon3d.geometry import Frame, Mesh
-from recon3d.mesh.clean import clean
+from recon3d.mesh.pieces import without_crumbs
 from recon3d.metrics.surface import sample_surface, surface_errors
 from recon3d.scene import Scene
 from recon3d.settings import FuseSettings, MeshSettings
@@ -88,7 +88,7 @@ def main() -> None:
         judge, timed = (lambda: frames), frames
     else:
         scene = Scene(options.scene)
-        judge, truth = (lambda: frames_of(scene)), _recorded(scene)
+        judge, truth = (lambda: frames_of(scene)), recorded(scene)
         timed = [frame for frame, _ in zip(frames_of(scene), range(options.frames), strict=False)]
     _print_times(timed)
     _print_scores(judge, truth)
@@ -103,7 +103,7 @@ def _noisy(frame: Frame, random: np.random.Generator) -> Frame:
     return dataclasses.replace(frame, depth=np.maximum(frame.depth + sigma * error, 0.01), sigma=sigma)
 
 
-def _recorded(scene: Scene) -> Iterable[Frame]:
+def recorded(scene: Scene) -> Iterable[Frame]:
     """The depths of a scene as the sensor recorded them, up to 4 m."""
     for frame in frames_of(scene):
         depth = load_array(scene.depth_path(frame.name))
@@ -154,7 +154,7 @@ def _print_scores(frames: Callable[[], Iterable[Frame]], truth: Iterable[Frame])
         "of one": dataclasses.replace(weighted, trust=None),
     }
     for name, plan in rows.items():
-        mesh = clean(in_order(fuse(frames(), plan)), MeshSettings().min_component)
+        mesh = without_crumbs(in_order(fuse(frames(), plan)), MeshSettings().min_component)
         errors = surface_errors(sample_surface(mesh), true, THRESHOLDS_M)
         scores = " | ".join(f"{score:.3f}" for score in errors.f_score)
         print(f"| {name} | {scores} | {1000 * errors.accuracy_m:.1f} |", flush=True)

@@ -178,10 +178,25 @@ class FuseSettings:
 
 @dataclass(frozen=True)
 class MeshSettings:
-    """What is made of the fused surface."""
+    """What is made of the fused surface, in the order of the steps."""
 
+    repair: bool = True
+    """Cut sheets apart that touch in an edge or a vertex alone, and turn triangles to face as those around them."""
     min_component: float = 0.002
-    """Connected pieces smaller than this share of the largest are dropped."""
+    """Connected pieces whose area is less than this share of the largest are dropped."""
+    max_spike: float = 2.0
+    """Vertices that stand out of the ring of their neighbours by more than this many times its radius are laid into
+    it; 0 = none."""
+    max_hole: float | None = None
+    """Holes with a rim of at most this length are closed [m]; None = 24 usual edges of the mesh, 0 = none."""
+    smoothing: int = 5
+    """Rounds of smoothing that doesn't shrink; 0 = none."""
+    triangles: int | None = None
+    """Merge triangles where the surface is flat until so many are left; None = keep all."""
+    max_error: float | None = None
+    """Merge triangles as far as the surface moves by no more than this [m]; with `triangles` also set, no further."""
+    normals: bool = True
+    """Normals anew from the triangles; off = as the fusion saw them."""
 
 
 @dataclass(frozen=True)

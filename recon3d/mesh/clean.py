@@ -1,40 +1,131 @@
-"""Clean meshes: without crumbs, degenerate or doubled triangles and loose vertices."""
+"""Clean meshes: every step in its order, with what it changed as a number before and after."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from recon3d.geometry import Mesh
-from recon3d.geometry.arrays import Array
+from recon3d.mesh.decimate import decimated
+from recon3d.mesh.edges import Edges
+from recon3d.mesh.holes import rims_and_holes, without_holes
+from recon3d.mesh.manifold import facing_one_way, manifold, non_manifold_vertices, sound
+from recon3d.mesh.normals import normals_of
+from recon3d.mesh.pieces import pieces, without_crumbs
+from recon3d.mesh.smooth import roughness, smoothed
+from recon3d.mesh.spikes import spikes, without_spikes
+from recon3d.progress import Report, each, silent
+from recon3d.settings import MeshSettings
 
 
-def clean(mesh: Mesh, min_component: float) -> Mesh:
-    """Drops what no surface is made of.
+@dataclass(frozen=True)
+class Change:
+    """What a step changed.
 
-    Degenerate triangles (a vertex twice, or no area), triangles there twice, connected pieces of fewer triangles
-    than `min_component` of the largest piece, and vertices that no triangle uses.
+    Attributes:
+        what: the thing that is counted or measured, the unit last where it has one.
+        before: its number.
+        after: its number.
+    """
+
+    what: str
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        before, after = (
+            f"{number:.3g}" if isinstance(number, float) else str(number) for number in (self.before, self.after)
+        )
+        return f"{self.what.replace('_', ' ')} {before} → {after}"
+
+
+Step = Callable[[Mesh, MeshSettings], tuple[Mesh, list[Change]]]
+
+
+def clean(mesh: Mesh, settings: MeshSettings, report: Report = silent) -> tuple[Mesh, list[Change]]:
+    """Makes a mesh to work with of a fused surface.
 
     Args:
         mesh: any mesh.
-        min_component: share of the largest piece's triangle count; 0 keeps all pieces.
+        settings: what each step does; each can be switched off.
+        report: told after each step.
+
+    Returns:
+        The mesh, without triangles where all were faults, and what changed in the order of the steps.
     """
-    triangles = mesh.triangles
-    a, b, c = (mesh.vertices[triangles[:, corner]] for corner in range(3))
-    twice_area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    triangles = triangles[twice_area > 0]
-    _, first = np.unique(np.sort(triangles, axis=1), axis=0, return_index=True)
-    triangles = triangles[np.sort(first)]
-    if len(triangles) and min_component > 0:
-        piece = _pieces(triangles, len(mesh.vertices))
-        sizes = np.bincount(piece)
-        triangles = triangles[sizes[piece] >= min_component * sizes.max()]
-    return mesh.part(triangles)
+    changes = []
+    for step in each(STEPS.values(), "mesh", report):
+        mesh, found = step(mesh, settings)
+        changes += found
+    return mesh, changes
 
 
-def _pieces(triangles: Array, vertex_count: int) -> Array:
-    """(T,) number of the connected piece that each triangle belongs to; pieces hang together by vertices."""
-    rows = np.concatenate([triangles[:, 0], triangles[:, 1]])
-    columns = np.concatenate([triangles[:, 1], triangles[:, 2]])
-    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(vertex_count, vertex_count))
-    labels: Array = connected_components(graph, directed=False)[1]
-    return labels[triangles[:, 0]]
+def _repaired(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    whole = sound(mesh)
+    mended, turned = facing_one_way(manifold(whole) if settings.repair else whole)
+    after = mended if settings.repair else whole
+    edges, vertices = (
+        [count(surface) for surface in (mesh, after)]
+        for count in (lambda surface: Edges.of(surface.triangles).non_manifold, non_manifold_vertices)
+    )
+    return after, [
+        Change("sound_triangles", len(mesh.triangles), len(whole.triangles)),
+        Change("non_manifold_edges", *edges),
+        Change("non_manifold_vertices", *vertices),
+        Change("triangles_turned_over", turned, 0 if settings.repair else turned),
+    ]
+
+
+def _of_some_size(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    large = without_crumbs(mesh, settings.min_component)
+    return large, [Change("pieces", pieces(mesh)[0], pieces(large)[0])]
+
+
+def _without_spikes(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    even = without_spikes(mesh, settings.max_spike)
+    return even, [Change("spikes", *(spikes(surface, settings.max_spike) for surface in (mesh, even)))]
+
+
+def _without_holes(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    rims, holes = rims_and_holes(mesh, settings.max_hole)
+    filled = without_holes(mesh, settings.max_hole)
+    rims_left, holes_left = rims_and_holes(filled, settings.max_hole)
+    return filled, [Change("holes", holes, holes_left), Change("rims", rims, rims_left)]
+
+
+def _smoothed(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    smooth = smoothed(mesh, settings.smoothing)
+    return smooth, [Change("roughness_m", roughness(mesh), roughness(smooth))]
+
+
+def _decimated(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    if settings.triangles is None and settings.max_error is None:
+        return mesh, []
+    fewer, error = decimated(mesh, settings.triangles, settings.max_error)
+    return fewer, [
+        Change("triangles", len(mesh.triangles), len(fewer.triangles)),
+        Change("decimation_error_m", 0.0, error),
+    ]
+
+
+def _with_normals(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+    normals = normals_of(mesh)
+    anew = Mesh(mesh.vertices, mesh.triangles, mesh.colors, normals)
+    if mesh.normals is None or not len(mesh.triangles):
+        return anew, []
+    cosine = np.einsum("vc,vc->v", mesh.normals, normals)
+    off = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
+    return anew if settings.normals else mesh, [Change("normals_off_deg", off, 0.0 if settings.normals else off)]
+
+
+STEPS: dict[str, Step] = {
+    "repair": _repaired,
+    "pieces": _of_some_size,
+    "spikes": _without_spikes,
+    "holes": _without_holes,
+    "smooth": _smoothed,
+    "decimate": _decimated,
+    "normals": _with_normals,
+}
+"""First what is no surface goes (sheets that touch, crumbs), then what stands out of it, then what is missing comes;
+only then is it smoothed. Decimation sees it smooth, and normals come of what is left."""

@@ -11,7 +11,7 @@ from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 1
+VERSION = 2
 
 
 def mesh(scene: Scene, job: Job) -> Outcome:
@@ -25,7 +25,12 @@ def mesh(scene: Scene, job: Job) -> Outcome:
 
 
 def _work(scene: Scene, job: Job) -> Found:
-    cleaned = clean(_fused(scene), job.settings.mesh.min_component)
+    cleaned, changes = clean(_fused(scene), job.settings.mesh, job.report)
+    if not len(cleaned.triangles):
+        raise StageError(
+            f"{scene.file('fused.ply')}: none of its triangles has an area; the poses may be wrong, or fuse.voxel_size "
+            "too small"
+        )
     with replacing(scene.file("mesh.ply")) as temporary:
         write_mesh(temporary, cleaned, scale_comments(scene))
     with replacing(scene.file("mesh.glb")) as temporary:
@@ -35,9 +40,11 @@ def _work(scene: Scene, job: Job) -> Found:
         "vertices": len(cleaned.vertices),
         "triangles": len(cleaned.triangles),
         "size_m": [round(float(side), 4) for side in size],
+        "changes": {change.what: {"before": change.before, "after": change.after} for change in changes},
     }
     across = " x ".join(f"{side:.2f}" for side in size)
-    return f"{len(cleaned.triangles)} triangles, {across} m", facts, []
+    told = [str(change) for change in changes if change.before != change.after]
+    return "; ".join([f"{len(cleaned.triangles)} triangles, {across} m", *told]), facts, []
 
 
 def _fused(scene: Scene) -> Mesh:

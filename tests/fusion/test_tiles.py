@@ -9,7 +9,6 @@ from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
 from recon3d.fusion.tiles import WHOLE, tiles_of
 from recon3d.fusion.tsdf import fuse
-from recon3d.mesh.clean import clean
 from recon3d.settings import FuseSettings
 
 SETTINGS = FuseSettings(voxel_size=0.02)
@@ -42,7 +41,7 @@ def test_a_scene_in_tiles_is_the_scene_in_one_grid_to_the_bit():
     assert whole.tiles == (WHOLE,) and len(tiled.tiles) > 1
     assert tiled.block_count * BYTES_PER_BLOCK <= 0.6 * budget * 2**30
     assert "tiles" in tiled.reasons[-1]
-    one, other = (clean(in_order(fuse(frames, plan)), 0.002) for plan in (whole, tiled))
+    one, other = (in_order(fuse(frames, plan)) for plan in (whole, tiled))
     assert len(one.triangles) > 20_000
     for name in ("vertices", "triangles", "colors", "normals"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name

@@ -1,62 +1,96 @@
+"""All steps together, in their order."""
+
+import dataclasses
+
 import numpy as np
+import pytest
+from made import as_trimesh, ball, mesh_of, moved, sheet, together, with_opening
 
 from recon3d.geometry import Mesh
-from recon3d.mesh.clean import clean
+from recon3d.mesh.clean import STEPS, clean
+from recon3d.settings import MeshSettings
+
+OFF = MeshSettings(repair=False, min_component=0, max_spike=0, max_hole=0, smoothing=0, normals=False)
 
 
-def _sheet(cells, shift=0.0):
-    """A flat sheet of cells x cells squares, two triangles each."""
-    x, y = np.meshgrid(np.arange(cells + 1.0), np.arange(cells + 1.0))
-    vertices = np.stack([x.ravel() + shift, y.ravel(), np.zeros(x.size)], axis=1)
-    index = np.arange(x.size).reshape(x.shape)
-    a, b, c, d = (part.ravel() for part in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]))
-    return vertices, np.concatenate([np.stack([a, b, d], axis=1), np.stack([a, d, c], axis=1)])
+def faulty():
+    """A ball with a crumb beside it, one triangle turned over, a spike, a small hole and a large opening."""
+    body = with_opening(with_opening(ball(4), [0, 0, 1], 0.15), [0, 0, -1], 0.6)
+    vertices, triangles = body.vertices.copy(), body.triangles.copy()
+    triangles[300] = triangles[300, ::-1]
+    inner = np.flatnonzero(np.abs(body.vertices[:, 2]) < 0.1)[0]
+    vertices[inner] *= 1.4
+    return together(mesh_of(vertices, triangles, body.colors), moved(ball(1, 0.01), [2, 0, 0]))
 
 
-def _mesh(*sheets):
-    vertices, triangles, count = [], [], 0
-    for points, faces in sheets:
-        vertices.append(points)
-        triangles.append(faces + count)
-        count += len(points)
-    points = np.concatenate(vertices)
-    colors = (np.arange(3 * len(points)) % 251).reshape(-1, 3).astype(np.uint8)
-    return Mesh(points, np.concatenate(triangles), colors, np.tile([0, 0, 1.0], (len(points), 1)))
+def test_every_fault_is_mended_and_told():
+    cleaned, changes = clean(faulty(), MeshSettings())
+    told = {change.what: (change.before, change.after) for change in changes}
+    assert told["pieces"] == (2, 1)
+    assert told["triangles_turned_over"] == (1, 0)
+    assert told["spikes"] == (1, 0)
+    assert told["holes"] == (1, 0) and told["rims"] == (2, 1)
+    assert told["non_manifold_edges"] == (0, 0) and told["non_manifold_vertices"] == (0, 0)
+    assert told["roughness_m"][1] < told["roughness_m"][0]
+    assert as_trimesh(cleaned).is_winding_consistent
+    assert np.abs(np.linalg.norm(cleaned.vertices, axis=1) - 1).max() < 0.03
+    assert np.einsum("vc,vc->v", cleaned.normals, cleaned.vertices).min() > 0.9
 
 
-def test_small_pieces_go_and_large_ones_stay():
-    mesh = _mesh(_sheet(10), _sheet(2, shift=100), _sheet(5, shift=200))  # 200, 8 and 50 triangles
-    assert len(clean(mesh, 0.0).triangles) == 258
-    assert len(clean(mesh, 0.04).triangles) == 258
-    assert len(clean(mesh, 0.05).triangles) == 250
-    assert len(clean(mesh, 0.3).triangles) == 200
+def test_the_steps_come_in_their_order():
+    order = ["repair", "pieces", "spikes", "holes", "smooth", "decimate", "normals"]
+    assert list(STEPS) == order
+    seen = []
+    clean(faulty(), MeshSettings(triangles=1000), lambda title, done, total: seen.append((title, done, total)))
+    assert seen == [("mesh", done, 7) for done in range(8)]
 
 
-def test_a_whole_mesh_is_left_as_it_is():
-    mesh = _mesh(_sheet(4))
-    same = clean(mesh, 0.02)
-    assert np.array_equal(same.vertices, mesh.vertices)
-    assert np.array_equal(same.triangles, mesh.triangles)
-    assert np.array_equal(same.colors, mesh.colors)
-    assert np.array_equal(same.normals, mesh.normals)
+def test_a_crumb_s_hole_costs_nothing_as_crumbs_go_first():
+    crumb = moved(with_opening(ball(3, 0.01), [0, 0, 1], 0.3), [3, 0, 0])
+    told = {change.what: change for change in clean(together(ball(3), crumb), MeshSettings())[1]}
+    assert told["pieces"].before == 2 and told["holes"].before == 0
 
 
-def test_doubled_and_degenerate_triangles_go():
-    points, faces = _sheet(3)
-    turned = faces[:1, [1, 2, 0]]
-    extra = np.array([[0, 0, 1], [0, 1, 2]])  # a vertex twice; three in a row
-    mesh = _mesh((points, np.concatenate([faces, turned, extra])))
-    assert np.array_equal(clean(mesh, 0.0).triangles, faces)
+def test_everything_off_changes_nothing():
+    mesh = faulty()
+    mesh = Mesh(mesh.vertices, mesh.triangles, mesh.colors, np.tile(np.float32([0, 0, 1]), (len(mesh.vertices), 1)))
+    same, changes = clean(mesh, OFF)
+    for name in ("vertices", "triangles", "colors", "normals"):
+        assert np.array_equal(getattr(same, name), getattr(mesh, name)), name
+    assert all(change.before == change.after for change in changes)
 
 
-def test_loose_vertices_go_and_colours_follow_theirs():
-    points, faces = _sheet(2)
-    mesh = _mesh((np.concatenate([[[9.0, 9, 9]], points]), faces + 1))
-    cleaned = clean(mesh, 0.0)
-    assert np.array_equal(cleaned.vertices, points)
-    assert np.array_equal(cleaned.colors, mesh.colors[1:])
+@pytest.mark.parametrize("key, value", [("triangles", 500), ("max_error", 0.01)])
+def test_decimated_meshes_have_normals_even_without_being_asked(key, value):
+    cleaned, changes = clean(faulty(), dataclasses.replace(OFF, **{key: value}))
+    assert cleaned.normals is not None
+    assert {"triangles", "decimation_error_m"} <= {change.what for change in changes}
 
 
-def test_an_empty_mesh_stays_empty():
+def test_a_clean_mesh_stays_nearly_as_it_is():
+    once, _ = clean(faulty(), MeshSettings())
+    twice, changes = clean(once, MeshSettings())
+    assert np.array_equal(once.triangles, twice.triangles)
+    assert np.abs(once.vertices - twice.vertices).max() < 0.01
+    assert {change.after for change in changes if change.what in ("holes", "spikes", "triangles_turned_over")} == {0}
+
+
+@pytest.mark.parametrize("settings", [MeshSettings(), OFF, MeshSettings(triangles=1, max_error=1.0, max_hole=1e9)])
+def test_an_empty_mesh_and_one_triangle_come_through(settings):
     empty = Mesh(np.empty((0, 3)), np.empty((0, 3), np.int32), np.empty((0, 3), np.uint8))
-    assert len(clean(empty, 0.02).triangles) == 0
+    assert len(clean(empty, settings)[0].triangles) == 0
+    one = mesh_of(np.eye(3), [[0, 1, 2]])
+    assert np.array_equal(clean(one, settings)[0].vertices, one.vertices)
+    flat = mesh_of([[0, 0, 0], [1, 1, 1], [2, 2, 2]], [[0, 1, 2]])
+    assert len(clean(flat, settings)[0].triangles) == 0
+
+
+def test_equal_meshes_are_cleaned_alike():
+    settings = MeshSettings(triangles=1500)
+    one, other = (clean(faulty(), settings)[0] for _ in range(2))
+    assert np.array_equal(one.vertices, other.vertices) and np.array_equal(one.colors, other.colors)
+
+
+def test_a_flat_sheet_keeps_its_edge():
+    cleaned, _ = clean(sheet(20), MeshSettings())
+    assert (cleaned.vertices.min(axis=0) == 0).all() and cleaned.vertices.max() == 20
