@@ -49,6 +49,8 @@ def findings() -> Iterator[Finding]:
     display = sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     text = "a display for recon3d view" if display else "no display: recon3d view SCENE --screenshot OUT.png works"
     yield Finding(True, text)
+    if not missing:
+        yield _blender()
 
 
 def _package(package: str) -> Finding:
@@ -79,6 +81,16 @@ def _device() -> Finding:
         return Finding(True, f"{torch.cuda.get_device_name()}: {free / GIB:.0f} of {total / GIB:.0f} GiB free")
     name = "an Apple GPU" if device == "mps" else f"no GPU: networks run on {torch.get_num_threads()} CPU threads"
     return Finding(True, name)
+
+
+def _blender() -> Finding:
+    from recon3d.errors import StageError
+    from recon3d.formats.blend import blender_python
+
+    try:
+        return Finding(True, f"Blender for export --to blend: {blender_python()}")
+    except StageError:
+        return Finding(True, "no Blender for export --to blend; --to glb needs none", "make blender")
 
 
 def _weights() -> Finding:

@@ -2,9 +2,9 @@
 
     python blender_probe.py JOB.json FOUND.json
 
-JOB: {"files": {label: path}, "photo": [width, height], "pixels": [columns, rows]}. For each file: bounding box of all
+JOB: {"files": {label: path}, "sizes": [[width, height], …] of the photos}. For each file: bounding box of all
 meshes [m], colours as Blender holds them (linear), whether a material shows them, normals, and for each camera the
-depth along z that rays through the pixels of a picture of that size meet, 0 where they meet nothing.
+depth along z that rays through the pixels of its photo at 0.4 of its size meet, 0 where they meet nothing.
 """
 
 import json
@@ -27,13 +27,11 @@ IMPORTS = {
 }
 
 
-def probe(path, photo, pixels):
+def probe(path, sizes):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     IMPORTS[path.rpartition(".")[2]](path)
     depsgraph = bpy.context.evaluated_depsgraph_get()
     scene = bpy.context.scene
-    if not path.endswith(".blend"):  # which says so itself
-        scene.render.resolution_x, scene.render.resolution_y = photo
     meshes = [thing for thing in scene.objects if thing.type == "MESH"]
     points = [np.array([thing.matrix_world @ v.co for v in thing.data.vertices]) for thing in meshes]
     found = {
@@ -48,8 +46,11 @@ def probe(path, photo, pixels):
         "material": shows(meshes[0]),
         "cameras": {},
     }
-    for camera in (thing for thing in scene.objects if thing.type == "CAMERA"):
-        found["cameras"][camera.name] = seen(scene, depsgraph, camera, meshes[0], pixels)
+    found["size"] = [scene.render.resolution_x, scene.render.resolution_y]
+    cameras = [thing for thing in scene.objects if thing.type == "CAMERA"]
+    for camera, size in zip(cameras, sizes, strict=True) if cameras else ():
+        scene.render.resolution_x, scene.render.resolution_y = size
+        found["cameras"][camera.name] = seen(scene, depsgraph, camera, meshes[0])
     return found
 
 
@@ -106,8 +107,8 @@ def source(node):
     return None
 
 
-def seen(scene, depsgraph, camera, thing, pixels):
-    columns, rows = pixels
+def seen(scene, depsgraph, camera, thing):
+    columns, rows = round(0.4 * scene.render.resolution_x), round(0.4 * scene.render.resolution_y)
     tree = BVHTree.FromObject(thing, depsgraph)
     to_mesh = thing.matrix_world.inverted()
     to_world = camera.matrix_world.normalized()
@@ -130,7 +131,6 @@ def seen(scene, depsgraph, camera, thing, pixels):
         "sensor_mm": camera.data.sensor_width,
         "shift": [camera.data.shift_x, camera.data.shift_y],
         "background": background,
-        "size": [scene.render.resolution_x, scene.render.resolution_y],
         "markers": [m.frame for m in scene.timeline_markers if m.camera == camera],
     }
 
@@ -138,7 +138,7 @@ def seen(scene, depsgraph, camera, thing, pixels):
 def main():
     with open(sys.argv[1]) as file:
         job = json.load(file)
-    found = {label: probe(path, job["photo"], job["pixels"]) for label, path in job["files"].items()}
+    found = {label: probe(path, job["sizes"]) for label, path in job["files"].items()}
     with open(sys.argv[2], "w") as file:
         json.dump(found, file)
 

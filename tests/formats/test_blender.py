@@ -23,12 +23,16 @@ from recon3d.geometry import Camera, Mesh, View
 
 SCALE = "unit metre; scale depth median, one sigma 2.34 percent"
 COLOR = np.array([200, 128, 30], np.uint8)
-PIXELS = (64, 48)
 FILES = ("m.ply", "m.obj", "m.stl", "m.glb", "m.usdc", "m.blend")
 WITH_CAMERAS = ("m.glb", "m.usdc", "m.blend")
 CENTRED = Camera(160, 120, 140.0, 140.0, 79.5, 59.5)
 SHIFTED = Camera(160, 120, 140.0, 140.0, 70.0, 66.0)
-FACES = {"high": ([2.0, 1.2, 1.5], CENTRED), "off 'centre'": ([-1.5, 1.4, 1.0], SHIFTED)}
+UPRIGHT = Camera(120, 160, 130.0, 130.0, 59.5, 79.5)
+FACES = {
+    "high": ([2.0, 1.2, 1.5], CENTRED),
+    "off 'centre'": ([-1.5, 1.4, 1.0], SHIFTED),
+    "portrait": ([0.3, 1.6, 1.2], UPRIGHT),
+}
 """Where photos of the made-up room were taken; the second by a camera whose principal point is not in the middle."""
 
 
@@ -71,7 +75,8 @@ def found(python, frames, tmp_path_factory):
     write_blend(folder / "m.blend", mesh, SCALE, views, pictures)
     for picture in pictures.values():
         picture.unlink()  # they are packed
-    job = {"files": {name: str(folder / name) for name in FILES}, "photo": [160, 120], "pixels": PIXELS}
+    sizes = [[frame.camera.width, frame.camera.height] for frame in frames]
+    job = {"files": {name: str(folder / name) for name in FILES}, "sizes": sizes}
     (folder / "job.json").write_text(json.dumps(job))
     probe = Path(__file__).with_name("blender_probe.py")
     command = [str(python), str(probe), str(folder / "job.json"), str(folder / "found.json")]
@@ -120,18 +125,19 @@ def test_a_camera_sees_the_depth_that_its_photo_saw(found, frames, name):
     for frame, camera in zip(frames, found[name]["cameras"].values(), strict=True):
         if name == "m.glb" and frame.camera == SHIFTED:
             continue  # glTF has no principal point
-        small = render(frame.name, room, frame.camera.resized(*PIXELS), frame.world_from_cam)
+        size = round(0.4 * frame.camera.width), round(0.4 * frame.camera.height)
+        small = render(frame.name, room, frame.camera.resized(*size), frame.world_from_cam)
         error = np.abs(np.array(camera["depth"]) - small.depth)
         assert (error < 0.02).mean() >= 0.95, f"{100 * (error < 0.02).mean():.1f} % within 2 cm"
 
 
 def test_a_blender_camera_has_the_photo_s_lens_picture_and_frame(found, frames):
     assert list(found["m.blend"]["cameras"]) == list(FACES)
+    assert found["m.blend"]["size"] == [160, 120]  # the first photo's
     for number, frame in enumerate(frames, 1):
         camera = found["m.blend"]["cameras"][frame.name]
-        assert camera["lens_mm"] / camera["sensor_mm"] == pytest.approx(140 / 160)
+        assert camera["lens_mm"] / camera["sensor_mm"] == pytest.approx(frame.camera.fx / frame.camera.width)
         assert camera["background"] == [f"{frame.name}.png"]
-        assert camera["size"] == [160, 120]
         assert camera["markers"] == [number]
     assert found["m.blend"]["cameras"]["off 'centre'"]["shift"] == pytest.approx([9.5 / 160, 6.5 / 160], abs=1e-6)
 
