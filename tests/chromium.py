@@ -1,8 +1,10 @@
 """Pages of ours in headless Chromium: opened from the disk, driven through the debugging pipe: no port, no driver."""
 
+import atexit
 import base64
 import contextlib
 import fcntl
+import functools
 import io
 import json
 import os
@@ -32,29 +34,40 @@ FLAGS = [
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 ]
-PATIENCE_S = 90
+PATIENCE_S = 240
 """No answer for so long fails a test; far beyond what a busy machine needs."""
 
 
 @contextlib.contextmanager
 def page(path, width=1280, height=900):
     """A `Page` of the HTML file, loaded; the test is skipped where there is no Chromium."""
+    opened = Page(_browser(), width, height)
+    try:
+        opened.open(Path(path))
+        yield opened
+    finally:
+        opened.close()
+
+
+@functools.cache
+def _browser():
+    """The one browser of all tests: our ends of its pipes."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         pytest.skip("Chromium: not on this machine; make browser installs it")
-    with tempfile.TemporaryDirectory(prefix="recon3d-chromium-", ignore_cleanup_errors=True) as profile:
-        arguments = [program, *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
-        process, to_browser, from_browser = _started(arguments)
-        try:
-            opened = Page(to_browser, from_browser, width, height)
-            opened.open(Path(path))
-            yield opened
-        finally:
-            os.close(to_browser)
-            os.close(from_browser)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    profile = tempfile.mkdtemp(prefix="recon3d-chromium-")
+    process, to_browser, from_browser = _started([program, *FLAGS, f"--user-data-dir={profile}", "about:blank"])
+
+    def end():
+        os.close(to_browser)
+        os.close(from_browser)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shutil.rmtree(profile, ignore_errors=True)
+
+    atexit.register(end)
+    return Pipes(to_browser, from_browser)
 
 
 def _started(arguments):
@@ -77,6 +90,33 @@ def _started(arguments):
     return process, ours_out, ours_in
 
 
+class Pipes:
+    """What is said to the browser and heard from it: JSON, a zero byte after each message."""
+
+    def __init__(self, to_browser, from_browser):
+        self._to, self._from, self._rest, self._last = to_browser, from_browser, b"", 0
+
+    def say(self, method, session, params):
+        """Sends a command; its number."""
+        self._last += 1
+        message = {"id": self._last, "method": method, "params": params} | ({"sessionId": session} if session else {})
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self._to, data) :]
+        return self._last
+
+    def hear(self, deadline):
+        """The next message."""
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._from], [], [], max(0, deadline - time.monotonic()))
+            assert ready, "Chromium: no answer"
+            data = os.read(self._from, 2**20)
+            assert data, "Chromium: ended on its own"
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(line)
+
+
 class Page:
     """One open page.
 
@@ -85,16 +125,20 @@ class Page:
         requests: addresses that the page asked for, data: and blob: aside; its own is the first.
     """
 
-    def __init__(self, to_browser, from_browser, width, height):
+    def __init__(self, pipes, width, height):
         self.errors, self.requests = [], []
-        self._to, self._from, self._rest, self._last, self._session = to_browser, from_browser, b"", 0, None
-        self._loaded = False
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._pipes, self._session, self._loaded = pipes, None, False
+        self._target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def close(self):
+        """Closes the page."""
+        self._session = None
+        self._call("Target.closeTarget", targetId=self._target)
 
     def open(self, path):
         """Goes to an HTML file and waits until it and its scripts are loaded."""
@@ -154,30 +198,19 @@ class Page:
 
     def _call(self, method, **params):
         """One command of the DevTools protocol, and its result."""
-        self._last += 1
-        message = {"id": self._last, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self._to, data) :]
+        number = self._pipes.say(method, self._session, params)
         deadline = time.monotonic() + PATIENCE_S
         while True:
             heard = self._hear(deadline)
-            if heard.get("id") == self._last:
+            if heard.get("id") == number:
                 assert "error" not in heard, f"{method}: {heard['error']}"
                 return heard["result"]
 
     def _hear(self, deadline):
         """The next message; events are kept."""
-        while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._from], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"Chromium: no answer; the console says {self.errors}"
-            data = os.read(self._from, 2**20)
-            assert data, "Chromium: ended on its own"
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\0")
-        message = json.loads(line)
+        message = self._pipes.hear(deadline)
+        if self._session is None or message.get("sessionId") != self._session:
+            return message
         event, params = message.get("method"), message.get("params", {})
         if event == "Runtime.exceptionThrown":
             self.errors.append(_told(params["exceptionDetails"]))
