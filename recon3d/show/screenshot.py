@@ -9,17 +9,12 @@ from scipy.spatial import cKDTree
 from recon3d.errors import InputError
 from recon3d.geometry import SE3, Camera, Mesh, PointCloud
 from recon3d.geometry.arrays import Array
+from recon3d.show.viewpoint import FOV, around, fitting, looking
 
 BACKGROUND = (245, 246, 248)
 """Colour where nothing is met, sRGB."""
-FOV = math.radians(45)
-"""Field of view of automatic views across the longer side [rad]."""
-ELEVATION = math.radians(40)
-"""Height of automatic viewpoints above the horizon [rad]."""
 AZIMUTHS = 12
 """Directions all round from which an automatic viewpoint is chosen."""
-FIT = 1.06
-"""Distance of automatic viewpoints, of the one from where the scene just fills the picture."""
 SKETCH = 50_000
 """Points that the side of automatic views is chosen by."""
 SPLAT = 1.5
@@ -60,33 +55,38 @@ def screenshot(
         raise InputError("screenshot: got nothing to draw, wanted a mesh or cloud with at least one triangle or point")
     upward = np.array([0.0, 0.0, 1.0]) if up is None else np.asarray(up, np.float64) / np.linalg.norm(up)
     camera = Camera.from_fov(width, height, FOV)
-    low, high = np.percentile(points, [0.5, 99.5], axis=0)  # stray points must not make the scene small
-    middle = (low + high) / 2 if target is None else np.asarray(target, np.float64)
     if eye is not None:
-        return _draw(scene, camera, _looking(np.asarray(eye, np.float64), middle, upward))[0]
-    side = np.cross(upward, [1.0, 0.0, 0.0] if abs(upward[0]) < 0.9 else [0.0, 1.0, 0.0])
-    side /= np.linalg.norm(side)
-    forward = np.cross(side, upward)
-    views = []
-    for angle in np.arange(AZIMUTHS) * (2 * math.pi / AZIMUTHS) + math.pi / AZIMUTHS:
-        level = math.cos(angle) * forward + math.sin(angle) * side
-        away = math.cos(ELEVATION) * level + math.sin(ELEVATION) * upward
-        views.append(_fitting(points, camera, _looking(middle + away, middle, upward)))
-    small, sketch = camera.resized(max(width // 16, 8), max(height // 16, 8)), _sketch(scene)
-    best = max(views, key=lambda view: np.count_nonzero(_render_cloud(sketch, small, view)[1]))
-    return _draw(scene, camera, best)[0]
+        low, high = np.percentile(points, [0.5, 99.5], axis=0)
+        middle = (low + high) / 2 if target is None else np.asarray(target, np.float64)
+        return _draw(scene, camera, looking(np.asarray(eye, np.float64), middle, upward))[0]
+    return _draw(scene, camera, overview(scene, camera, upward))[0]
 
 
-def render(mesh: Mesh, camera: Camera, world_from_cam: SE3) -> tuple[Array, Array]:
+def overview(scene: Mesh | PointCloud, camera: Camera, up: Array) -> SE3:
+    """`world_from_cam` of a three-quarter view from above that just shows all, from the side that shows most.
+
+    Args:
+        scene: at least one point.
+        camera: the view.
+        up: (3,) direction that is up in the world, a unit vector.
+    """
+    points = scene.vertices if isinstance(scene, Mesh) else scene.points
+    views = [fitting(points, camera, pose) for pose in around(points, up, AZIMUTHS)]
+    small, sketch = camera.resized(max(camera.width // 16, 8), max(camera.height // 16, 8)), _sketch(scene)
+    return max(views, key=lambda view: np.count_nonzero(_render_cloud(sketch, small, view)[1]))
+
+
+def render(mesh: Mesh, camera: Camera, world_from_cam: SE3, *, lamp: bool = True) -> tuple[Array, Array]:
     """Casts a ray per pixel onto a mesh; triangles that face away from the camera are not drawn.
 
     Args:
         mesh: with colours at its vertices.
         camera: the view.
         world_from_cam: its pose [m].
+        lamp: shade as by a lamp on the camera; else the colours are drawn as they are.
 
     Returns:
-        (H, W, 3) uint8 sRGB, shaded as by a lamp on the camera; and (H, W) float32 depth along z [m], 0 = none.
+        (H, W, 3) uint8 sRGB; and (H, W) float32 depth along z [m], 0 = none.
     """
     image = np.full((camera.height, camera.width, 3), BACKGROUND, np.uint8)
     depth = np.zeros((camera.height, camera.width), np.float32)
@@ -111,6 +111,9 @@ def render(mesh: Mesh, camera: Camera, world_from_cam: SE3) -> tuple[Array, Arra
     uv = cast["primitive_uvs"].numpy()[hit]
     weights = np.stack([1 - uv.sum(axis=1), uv[:, 0], uv[:, 1]], axis=1)[..., None]
     color = (mesh.colors[corner_index] * weights).sum(axis=1)
+    if not lamp:
+        image[hit] = np.rint(color)
+        return image, depth
     if mesh.normals is None:
         normal = faces[towards][cast["primitive_ids"].numpy()[hit]]
     else:
@@ -183,29 +186,3 @@ def _shaded(colors: Array, normals: Array, rays: Array) -> Array:
     light = SHADE + (1 - SHADE) * along / np.maximum(lengths, 1e-12)
     lit: Array = np.clip(np.rint(colors * light[:, None]), 0, 255).astype(np.uint8)
     return lit
-
-
-def _fitting(points: Array, camera: Camera, world_from_cam: SE3) -> SE3:
-    """The view moved along its axis and sideways so that points (N, 3) just fill it, strays aside."""
-    local = (world_from_cam.R.T @ points[:: max(1, len(points) // 20_000)].T).T
-    low, high = np.percentile(local, [0.5, 99.5], axis=0)
-    local = local - (low + high) / 2
-    half = np.array([camera.width, camera.height]) / 2 / np.array([camera.fx, camera.fy])
-    back = (np.abs(local[:, :2]) / half).max(axis=1) - local[:, 2]
-    distance = FIT * max(float(np.percentile(back, 99.5)), float(np.ptp(local, axis=0).max()) / 2, 1e-6)
-    eye = (low + high) / 2 - np.array([0.0, 0.0, distance])
-    return SE3(world_from_cam.R, world_from_cam.R @ eye)
-
-
-def _looking(eye: Array, target: Array, up: Array) -> SE3:
-    """`world_from_cam` at `eye`, looking at `target`, `up` upwards in the image."""
-    forward = target - eye
-    length = float(np.linalg.norm(forward))
-    if length == 0:
-        raise InputError(f"screenshot: got the eye at {eye.tolist()}, where it looks at; wanted another place")
-    z = forward / length
-    x = np.cross(z, up)
-    if np.linalg.norm(x) < 1e-6:  # straight down: any direction will do for the top of the picture
-        x = np.cross(z, up + np.array([0.0, 1e-3, 2e-3]) + 1e-3 * np.roll(up, 1))
-    x /= np.linalg.norm(x)
-    return SE3(np.stack([x, np.cross(z, x), z], axis=1), eye)
