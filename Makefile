@@ -1,14 +1,16 @@
-# make setup | demo | run PHOTOS=… | test | test-slow | lint | browser | blender | clean
+# make setup | demo | run PHOTOS=… | test | test-slow | lint | three | browser | blender | clean
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SYSTEM := libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6 libgl1-mesa-dri
 APT := apt-get install -y --no-install-recommends $(SYSTEM)
 BROWSER := chromium xvfb
+THREE := 0.187.0
+WEB := recon3d/show/web/three
 
-.PHONY: setup demo run test test-slow lint browser blender clean
+.PHONY: setup demo run test test-slow lint three browser blender clean
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready $(VENV)/.three
 
 $(VENV)/.system:
 	@mkdir -p $(VENV)
@@ -25,6 +27,17 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(VENV)/.system
 	$(BIN)/python -m pip install -q "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	@touch $@
+
+# three.js for recon3d view --web: not committed, shipped in the wheel; without npm that one command says what to do
+$(VENV)/.three: Makefile $(VENV)/.ready
+	@if command -v npm >/dev/null; then $(MAKE) -s three && touch $@; else echo "no npm here: recon3d view --web will not work"; fi
+
+three:
+	rm -rf $(WEB).new && mkdir -p $(WEB).new
+	cd $(WEB).new && npm pack --silent three@$(THREE) >/dev/null && tar xzf three-$(THREE).tgz --strip-components=1 package/LICENSE \
+		package/build/three.module.js package/build/three.core.js package/examples/jsm/controls/OrbitControls.js
+	cd $(WEB).new && mv build/*.js examples/jsm/controls/OrbitControls.js . && rm -r build examples three-$(THREE).tgz
+	rm -rf $(WEB) && mv $(WEB).new $(WEB)
 
 test: setup
 	$(BIN)/python -m pytest -q -m "not slow"
@@ -43,7 +56,7 @@ run: setup
 
 demo: setup
 	$(BIN)/recon3d run samples/room --model demo -o room-scene --set photos.max_side=640
-	$(BIN)/recon3d view room-scene --screenshot room-scene/room.png
+	$(BIN)/recon3d view room-scene --screenshot room-scene/room.png --force
 	$(BIN)/python samples/score_room.py room-scene
 
 # For the tests of pages and windows, which are skipped without
