@@ -92,14 +92,21 @@ def mesh(
         float | None,
         typer.Option(metavar="METRES", help="Leave out what is farther than this outside the truth's box [m]."),
     ] = None,
+    error_mesh: Annotated[
+        Path | None, typer.Option(metavar="OUT.ply", help="Write A in the colours of its errors, in the truth's world.")
+    ] = None,
+    histogram: Annotated[
+        Path | None, typer.Option(metavar="OUT.svg", help="Write the histogram of the distances as a chart.")
+    ] = None,
     out: ReportOpt = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Precision, recall and F-score, accuracy, completeness and chamfer distance."""
+    """Precision, recall and F-score, accuracy, completeness, chamfer distance and normal consistency."""
     from recon3d.stages.evaluate_mesh import MeshOptions, evaluate_mesh
 
     limits = tuple(threshold) if threshold else MeshOptions.thresholds_m
-    _tell(evaluate_mesh(judged, truth, MeshOptions(limits, align, truth_poses, icp, crop)), out, as_json)
+    options = MeshOptions(limits, align, truth_poses, icp, crop, error_mesh, histogram)
+    _tell(evaluate_mesh(judged, truth, options), out, as_json)
 
 
 def _tell(evaluation: "Evaluation", out: Path | None, as_json: bool) -> None:

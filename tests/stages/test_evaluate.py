@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from recon3d.depth.recorded import fitted
 from recon3d.errors import InputError
 from recon3d.files import write_json
 from recon3d.formats.camera_file import calibration_as_json
+from recon3d.formats.cloud_file import read_cloud
 from recon3d.formats.depth_map import read_depth
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.ply import write_cloud, write_mesh
@@ -381,6 +383,44 @@ def test_a_scene_in_another_world_is_aligned_where_asked_for(scene, frames, tmp_
     assert np.allclose(found["truth_from_judged"], TURN.matrix, atol=1e-9)
     same = evaluate_mesh(scene, scene, MeshOptions(align="rigid", points=FEW)).facts
     assert np.allclose(same["truth_from_judged"], np.eye(4), atol=1e-9)
+
+
+def test_an_error_mesh_and_a_histogram_show_where_the_truth_is_missed(scene, tmp_path):
+    half = read_mesh(scene / "mesh.ply")
+    raised = np.where(half.vertices[:, :1] > 0, half.vertices + np.array([0, 0, 0.03]), half.vertices)
+    write_mesh(tmp_path / "half.ply", Mesh(raised, half.triangles, half.colors))
+    drawn = tmp_path / "errors.ply", tmp_path / "histogram.svg"
+    options = "--threshold", 0.02, "--error-mesh", drawn[0], "--histogram", drawn[1]
+    done = command("evaluate", "mesh", tmp_path / "half.ply", scene, *options)
+    assert done.returncode == 0, done.stderr
+    assert "normal consistency 0.9" in done.stdout and "over 0.040 m" in done.stdout
+    colors = read_mesh(drawn[0]).colors.astype(int)
+    x, y, z = half.vertices.T
+    floor = (z == 0) & (np.abs(x) > 0.2) & (np.abs(x) < 2.4) & (np.abs(y) < 1.9)
+    assert (colors[floor & (x > 0)] == (214, 39, 40)).all()  # 3 cm are beyond 2 cm
+    assert (colors[floor & (x < 0)].sum(axis=1) < 150).all()  # dark: none
+    ElementTree.parse(drawn[1])
+    for wrong in ("errors.obj", "."):
+        done = command("evaluate", "mesh", scene, scene, "--error-mesh", tmp_path / wrong)
+        assert done.returncode == 1 and "wanted the name of a file that ends in .ply" in done.stderr
+
+
+def test_clouds_are_compared_too_and_their_normals_where_they_have_them(scene, tmp_path):
+    mesh = read_mesh(scene / "mesh.ply")
+    up = np.tile(np.float32([0, 0, 1]), (len(mesh.vertices), 1))
+    write_cloud(tmp_path / "normals.ply", PointCloud(mesh.vertices, mesh.colors, up))
+    write_cloud(tmp_path / "points.ply", PointCloud(mesh.vertices, mesh.colors))
+    found = facts("mesh", tmp_path / "normals.ply", tmp_path / "normals.ply")
+    assert found["normal_consistency"] == pytest.approx(1) and found["f_score"] == [1, 1]
+    done = command("evaluate", "mesh", tmp_path / "points.ply", scene, "--error-mesh", tmp_path / "errors.ply")
+    assert "normal consistency: not known" in done.stdout
+    assert len(read_cloud(tmp_path / "errors.ply").points) == len(mesh.vertices)
+
+
+def test_closest_points_are_never_silent(scene, tmp_path):
+    write_moved(tmp_path / "moved.ply", scene, SE3(np.eye(3), np.array([0, 0, 0.01])))
+    done = command("evaluate", "mesh", tmp_path / "moved.ply", scene, "--icp", 0.1)
+    assert "then by closest points within 0.1 m, which moved it 10" in done.stdout
 
 
 def test_cameras_on_a_line_or_too_few_align_no_mesh(scene, frames, tmp_path):
