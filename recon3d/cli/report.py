@@ -39,3 +39,11 @@ def report(
             job = Job(settings_from(settings_of(opened), config, set), "auto", None, tell, force)
             outcomes = told([report_stage(opened, job)], as_json)
         print_json(outcomes, as_json)
+    if compare:
+        from recon3d.stages.report_compare import compare as compare_scenes
+
+        first, second = (Scene.open(root) for root in compare)
+        settings = tuple(settings_from(settings_of(side), config, set) for side in (first, second))
+        with bars() as tell:
+            line = compare_scenes((first, second), out, (settings[0], settings[1]), tell)
+        typer.echo(f"compare: {line}")

@@ -1,26 +1,18 @@
-"""What a report's page shows: cards, charts, and each photo with its depth."""
+"""What a report's page shows: cards, charts and tables."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from recon3d.files import load_array
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.metrics.between_views import compared
-from recon3d.progress import Report, each
-from recon3d.scale.affine import Affine
+from recon3d.progress import Report
 from recon3d.scene import Scene
-from recon3d.settings import Settings
 from recon3d.show.report import charts, thumbnails
 from recon3d.show.report.wording import MEASURES, counted, figures_table, length, percent
-from recon3d.stages.aligned import aligned_depth, aligned_sigma, predicted, view_scales
 from recon3d.stages.report_figures import Figures
+from recon3d.stages.report_pictures import ranges_of, shots_of
 
-SAMPLED = 40
-"""Photos that the ranges of the pictures are taken from."""
-THIN = 8
 MESH_POINTS = 200_000
 """Vertices that the plan is drawn from."""
 METHODS = {
@@ -40,7 +32,7 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
     m = figures.metrics
     shown = [key for key in MEASURES if any(row["figure"] == key for row in m["compared"])]
     drawn, alts = _charts(scene, figures, shown)
-    ranges = _ranges(scene, figures) if m["photos"] else {}
+    ranges = ranges_of(scene, figures.steps, list(m["photos"])) if figures.steps and m["photos"] else {}
     return {
         "m": m,
         "cards": _cards(m),
@@ -49,7 +41,7 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
         "method": METHODS[figures.steps.kind] if figures.steps else "",
         "shown_measures": shown,
         "table": figures_table(m["steps"]),
-        "notes": _notes(m),
+        "notes": _notes(m, figures.steps.kind if figures.steps else ""),
         "out_rows": _out_rows(m),
         "photo_count": m["went_in"].get("placed", 0),
         "left_out": m["went_in"].get("left_out", []),
@@ -58,7 +50,7 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
             {"title": title, "low": length(low) if low else "0", "high": length(high)}
             for title, (low, high) in ranges.items()
         ],
-        "shots": _shots(scene, figures, ranges, side, report) if m["photos"] else (),
+        "shots": shots_of(scene, figures, ranges, side, report) if m["photos"] else (),
         "changed": list(m["settings_changed"].items()),
     }
 
@@ -92,9 +84,11 @@ def _cards(m: dict[str, Any]) -> list[dict[str, str]]:
     return [{"value": card["value"].replace(" %", "\u00a0%"), "label": card["label"]} for card in cards]
 
 
-def _notes(m: dict[str, Any]) -> list[str]:
+def _notes(m: dict[str, Any], kind: str) -> list[str]:
     """How far the figures can be believed."""
     notes = []
+    if kind == "sensor" and any(step["ties"] for step in m["steps"].values()):
+        notes.append("Where a sensor and the known points differ, the points may be the worse: few photos fixed them.")
     fitted = [step["title"] for step in m["steps"].values() if step["ties"] and not step["ties_held_out"]]
     asked = [step for step in m["steps"].values() if step["ties_held_out"]]
     if asked:
@@ -175,97 +169,3 @@ def _times(value: float | None, factor: float) -> float | None:
 
 def _thinned_vertices(mesh: Mesh | None) -> Array:
     return mesh.vertices[:: max(1, len(mesh.vertices) // MESH_POINTS)] if mesh else np.empty((0, 3))
-
-
-def _maps(scene: Scene, name: str, figures: Figures) -> tuple[Array, Array]:
-    """(H, W) depth and sigma [m] of a photo, as far as the scene is done."""
-    if figures.steps and "refined" in figures.steps.titles:
-        return load_array(scene.refined_path(name)), load_array(scene.refined_sigma_path(name))
-    view = view_scales(scene)[name]
-    depth = aligned_depth(scene, name, view)
-    sensor = figures.steps is not None and figures.steps.kind == "sensor"
-    return depth, aligned_sigma(scene, name, depth, view, sensor=sensor)
-
-
-def _ranges(scene: Scene, figures: Figures) -> dict[str, tuple[float, float]]:
-    """By the title of a kind of map what its darkest and brightest colour stand for [m], over all photos."""
-    names = list(figures.metrics["photos"])
-    depths, sigmas = [np.empty(0)], [np.empty(0)]
-    for name in names[:: -(-len(names) // SAMPLED)]:
-        depth, sigma = (one[::THIN, ::THIN] for one in _maps(scene, name, figures))
-        depths.append(depth[depth > 0])
-        sigmas.append(sigma[depth > 0])
-    depth, sigma = np.concatenate(depths), np.concatenate(sigmas)
-    if not len(depth):
-        return {"Depth": (0.0, 1.0), "Uncertainty": (0.0, 1.0), "Difference to other photos": (0.0, 1.0)}
-    refine = Settings().replaced("refine", **scene.settings_of("refine")).refine
-    low, high = np.percentile(depth, [2, 98])
-    gap = refine.agree_m + refine.agree_relative * float(np.median(depth))  # brightest where they don't agree
-    return {
-        "Depth": (float(low), float(high)),
-        "Uncertainty": (0.0, float(np.percentile(sigma, 95)) or 1.0),
-        "Difference to other photos": (0.0, gap),
-    }
-
-
-def _shots(
-    scene: Scene, figures: Figures, ranges: dict[str, tuple[float, float]], side: int, report: Report
-) -> Iterator[dict[str, Any]]:
-    """Each photo with its maps, one at a time."""
-    assert figures.look_of and figures.measured and figures.steps  # photos were measured
-    views, last = view_scales(scene), next(reversed(figures.steps.titles))
-    refine = Settings().replaced("refine", **scene.settings_of("refine")).refine
-    for name in each(list(figures.metrics["photos"]), "report: pictures", report):
-        image = scene.image(name)
-        depth, sigma = _maps(scene, name, figures)
-        line = views[name].get("line")
-        raw = predicted(scene, name, Affine(*line) if line else None)
-        others = [figures.look_of(other) for other in figures.measured.neighbours[name]]
-        tolerance = {"agree_relative": refine.agree_relative, "agree_m": refine.agree_m}
-        gap = compared(figures.look_of(name), last, others, **tolerance).gap
-        seen = np.where(np.isnan(gap), np.float32(0), np.maximum(gap, np.float32(1e-9)))
-        one = figures.metrics["photos"][name]
-        half = (
-            image.shape[1] * min(1, side / max(image.shape[:2])),
-            image.shape[0] * min(1, side / max(image.shape[:2])),
-        )
-        width, height = (max(1, round(value)) for value in half)
-        pictures = (
-            (thumbnails.photo(image, side), "photo", f"The photo {name}"),
-            (
-                thumbnails.value_map(depth, *ranges["Depth"], side),
-                "depth",
-                f"Depth, typically {length(one['median_depth_m'])}",
-            ),
-            (thumbnails.value_map(sigma, *ranges["Uncertainty"], side), "uncertainty", "How uncertain each depth is"),
-            (thumbnails.kept_map(raw > 0, depth > 0, side), "kept", f"Depths kept: {percent(one['depth_share'])}"),
-            (
-                thumbnails.value_map(seen, *ranges["Difference to other photos"], side),
-                "difference to others",
-                f"Difference to other photos, typically {length(one['gap_median_m'])}",
-            ),
-        )
-        yield {
-            "name": name,
-            "pictures": [
-                {"url": url, "caption": caption, "alt": alt, "width": width, "height": height}
-                for url, caption, alt in pictures
-            ],
-            "line": _line(one, figures.steps.kind),
-        }
-
-
-def _line(one: dict[str, Any], kind: str) -> str:
-    """A photo's figures in one line."""
-    parts = [f"depth on {percent(one['depth_share'])} of the photo"]
-    if one["confirmed_share"] is not None:
-        parts.append(f"{percent(one['confirmed_share'])} of it confirmed by other photos")
-    if one["gap_median_m"] is not None:
-        parts.append(f"typically {length(one['gap_median_m'])} from what they say")
-    if one["tie_error_relative"] is not None:
-        parts.append(f"error at known points {percent(one['tie_error_relative'])}")
-    if kind == "network" and one["scale_factor"]:
-        parts.append(f"its depth was multiplied by {one['scale_factor']:.3f}")
-    if not one["scale_factor"]:
-        parts.append("left out: other photos contradict it")
-    return "; ".join(parts)

@@ -201,6 +201,40 @@ def test_one_photo_has_a_report(frames, tmp_path):
     assert guessed["meaning"] in shown and guessed["advice"].replace("'", "&#39;") in shown
 
 
+def test_two_scenes_are_put_side_by_side(scene, copy, tmp_path):
+    """The same scene but for the scale of its photos, which the other takes from one for all: that is worse."""
+    views = json.loads(copy.file("scales.json").read_text())
+    for one in views["views"].values():
+        one["factor"] = 1.0
+    copy.file("scales.json").write_text(json.dumps(views))
+    copy.forget("refine")
+    copy.start("depth", copy.manifest()["stages"]["depth"]["key"], {**copy.settings_of("depth"), "max_depth_m": 50.0})
+    copy.finish("depth", scene.facts("depth"), [])
+    out = tmp_path / "compare <b>.html"
+    done = command("report", "--compare", scene.root, copy.root, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"A is better in [345] of 5 figures", done.stdout)
+    with page(out) as opened:
+        assert opened.errors == [] and opened.evaluate(CHECKS) == []
+        assert opened.evaluate("document.querySelectorAll('.shot').length") == 6
+        assert opened.evaluate("[...document.querySelectorAll('code')].map(c => c.textContent)")[:2] == [
+            str(scene.root),
+            str(copy.root),
+        ]
+        assert "depth.max_depth_m" in opened.evaluate("document.body.innerText")
+    assert command("report", "--compare", scene.root, copy.root).returncode == 0
+    assert scene.file("compare.html").exists()
+    scene.file("compare.html").unlink()
+
+
+def test_scenes_without_a_common_photo_are_not_compared(scene, copy, tmp_path):
+    copy.forget("scale")
+    done = command("report", "--compare", scene.root, copy.root, "-o", tmp_path / "compare.html")
+    assert done.returncode == 1 and "have no photo in common" in done.stderr
+    done = command("report", "--compare", scene.root, scene.root, "-o", tmp_path / "compare.pdf")
+    assert done.returncode == 1 and "ends in .html" in done.stderr
+
+
 def test_no_photos_no_report(tmp_path):
     scene = Scene.create(tmp_path / "scene")
     done = command("report", scene.root)

@@ -18,9 +18,16 @@ KEPT, DROPPED = 255, 70
 """Greys of the map of what was kept."""
 
 
+def size_of(values: Array, side: int) -> tuple[int, int]:
+    """Width and height [px] of a picture of `values` (H, W, …) whose longer side is at most `side`."""
+    height, width = values.shape[:2]
+    share = min(1.0, side / max(height, width))
+    return max(1, round(width * share)), max(1, round(height * share))
+
+
 def photo(image: Array, side: int) -> str:
     """A photo (H, W, 3) uint8, made small enough for its longer side."""
-    return _url(cv2.resize(image, _size(image, side), interpolation=cv2.INTER_AREA))
+    return _url(cv2.resize(image, size_of(image, side), interpolation=cv2.INTER_AREA))
 
 
 def value_map(values: Array, low: float, high: float, side: int) -> str:
@@ -45,15 +52,8 @@ def ramp(width: int = 256, height: int = 16) -> str:
     return _url(cv2.applyColorMap(shades, cv2.COLORMAP_CIVIDIS)[..., ::-1])
 
 
-def _size(values: Array, side: int) -> tuple[int, int]:
-    """Width and height [px]."""
-    height, width = values.shape[:2]
-    share = min(1.0, side / max(height, width))
-    return max(1, round(width * share)), max(1, round(height * share))
-
-
 def _nearest(values: Array, side: int) -> Array:
-    small: Array = cv2.resize(values, _size(values, side), interpolation=cv2.INTER_NEAREST)
+    small: Array = cv2.resize(values, size_of(values, side), interpolation=cv2.INTER_NEAREST)
     return small
 
 
