@@ -23,6 +23,8 @@ from recon3d.stages.report_pictures import maps_of, ranges_of
 
 DEFAULT = "compare.html"
 """Name of the page in the first scene, where none is given."""
+OF_OWN_PIXELS = ("repainted_levels",)
+"""Figures of pixels that each scene chose for itself: they tell how its steps helped, and not which scene is better."""
 Sides = tuple[Scene, Scene]
 
 
@@ -58,6 +60,7 @@ def compare(sides: Sides, out: Path | None, settings: tuple[Settings, Settings],
         "names": [str(scene.root) for scene in sides],
         "settings": _settings(metrics),
         "rows": rows,
+        "shown": [measure for key, measure in MEASURES.items() if key not in OF_OWN_PIXELS],
         "facts": _facts(metrics),
         "only": [_only(metrics, side) for side in (0, 1)],
         "signals": [metrics[side]["signals"] for side in (0, 1)],
@@ -76,7 +79,7 @@ def _rows(metrics: list[dict[str, Any]]) -> list[dict[str, str]]:
     rows = []
     for key, measure in MEASURES.items():
         a, b = (one[key] for one in last)
-        if a is not None or b is not None:
+        if key not in OF_OWN_PIXELS and (a is not None or b is not None):
             better = {"helped": "B", "harmed": "A"}.get(verdict(measure, a, b), "")
             rows.append({"title": measure.title, "a": measure.shown(a), "b": measure.shown(b), "better": better})
     return rows

@@ -179,8 +179,8 @@ def _double_walls(scene: Scene, metrics: dict[str, Any], mesh: Mesh) -> tuple[Si
     if index <= MANY_DOUBLE and share <= MUCH_DOUBLE:
         return ()
     worst = sorted(metrics["photos"], key=lambda name: -(metrics["photos"][name]["gap_median_m"] or 0))[:5]
-    text = f"{100 * share:.1f} % of the mesh has a second wall behind it, and {100 * index:.1f} % of the places where "
-    text += "photos show parallel surfaces"
+    text = f"{100 * share:.1f} % of the mesh has a second wall close behind it; of the places where two photos show "
+    text += f"parallel surfaces, they show two in the place of one at {100 * index:.1f} %"
     return (Signal("DOUBLE_WALL", text, tuple(worst)),)
 
 
