@@ -9,7 +9,7 @@ from recon3d.geometry.arrays import Array
 from recon3d.progress import Report
 from recon3d.scene import Scene
 from recon3d.show.report import charts, thumbnails
-from recon3d.show.report.wording import MEASURES, counted, figures_table, length, percent
+from recon3d.show.report.wording import MEASURES, counted, figures_table, length, measured, percent, titled
 from recon3d.stages.report_figures import Figures
 from recon3d.stages.report_pictures import ranges_of, shots_of
 
@@ -43,6 +43,7 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
         "table": figures_table(m["steps"]),
         "notes": _notes(m, figures.steps.kind if figures.steps else ""),
         "out_rows": _out_rows(m),
+        "cleaned": _cleaned(m),
         "photo_count": m["went_in"].get("placed", 0),
         "left_out": m["went_in"].get("left_out", []),
         "ramp": thumbnails.ramp(),
@@ -120,6 +121,16 @@ def _out_rows(m: dict[str, Any]) -> list[tuple[str, str]]:
     if steps and steps[-1]["depth_share"] is not None:
         rows.append(("Depth", f"on {percent(steps[-1]['depth_share'])} of the photos' pixels"))
     return rows
+
+
+def _cleaned(m: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What cleaning changed on the mesh."""
+    changes = m["came_out"].get("mesh", {}).get("changes", {})
+    return [
+        (titled(what), measured(what, one["before"]), measured(what, one["after"]))
+        for what, one in changes.items()
+        if one["before"] != one["after"]
+    ]
 
 
 def _charts(scene: Scene, figures: Figures, shown: list[str]) -> tuple[dict[str, str | None], dict[str, str]]:

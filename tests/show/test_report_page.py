@@ -8,7 +8,17 @@ from PIL import Image
 
 from recon3d.show.report import charts, thumbnails
 from recon3d.show.report.page import write_page
-from recon3d.show.report.wording import MEASURES, compared_steps, figures_table, length, percent, source_of, verdict
+from recon3d.show.report.wording import (
+    MEASURES,
+    compared_steps,
+    figures_table,
+    length,
+    measured,
+    percent,
+    source_of,
+    titled,
+    verdict,
+)
 from recon3d.signals import ADVICE, MEANING
 
 HOSTILE = ["<script>", "a$b$c", "ünï\u4e2d", "x" * 90, "\udcff"]
@@ -84,6 +94,12 @@ def test_steps_are_compared_with_the_one_before():
 def test_numbers_have_their_units():
     assert [percent(share) for share in (0.1234, 0.001, 1.0, 0.0, None)] == ["12.3 %", "0.10 %", "100 %", "0 %", "–"]
     assert [length(metres) for metres in (3.456, 0.123, 0.0042, None)] == ["3.46 m", "12.3 cm", "4.2 mm", "–"]
+
+
+def test_names_of_figures_become_words_and_their_numbers_lengths():
+    assert (titled("roughness_m"), measured("roughness_m", 0.0042)) == ("Roughness", "4.2 mm")
+    assert (titled("normals_off_deg"), measured("normals_off_deg", 1.26)) == ("Normals off", "1.3°")
+    assert (titled("non_manifold_edges"), measured("non_manifold_edges", 1234)) == ("Non manifold edges", "1 234")
 
 
 def test_every_signal_and_source_is_explained():

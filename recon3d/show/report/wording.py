@@ -131,6 +131,19 @@ def counted(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def measured(name: str, value: float) -> str:
+    """A number by its name in metrics.json, whose end says the unit."""
+    if name.endswith("_m"):
+        return length(value) if value else "0"
+    return f"{value:.1f}°" if name.endswith("_deg") else counted(round(value))
+
+
+def titled(name: str) -> str:
+    """A name in metrics.json for people, without its unit."""
+    words = name.removesuffix("_m").removesuffix("_deg").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
 def length(metres: float | None) -> str:
     """A length with its unit."""
     if metres is None:
