@@ -1,11 +1,11 @@
 """Clean meshes: every step in its order, with what it changed as a number before and after."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from recon3d.geometry import Mesh
+from recon3d.mesh.change import Change
 from recon3d.mesh.decimate import decimated
 from recon3d.mesh.edges import Edges
 from recon3d.mesh.holes import rims_and_holes, without_holes
@@ -16,28 +16,6 @@ from recon3d.mesh.smooth import roughness, smoothed
 from recon3d.mesh.spikes import spikes, without_spikes
 from recon3d.progress import Report, each, silent
 from recon3d.settings import MeshSettings
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a step changed.
-
-    Attributes:
-        what: the thing that is counted or measured, the unit last where it has one.
-        before: its number.
-        after: its number.
-    """
-
-    what: str
-    before: float
-    after: float
-
-    def __str__(self) -> str:
-        before, after = (
-            f"{number:.3g}" if isinstance(number, float) else str(number) for number in (self.before, self.after)
-        )
-        return f"{self.what.replace('_', ' ')} {before} → {after}"
-
 
 Step = Callable[[Mesh, MeshSettings], tuple[Mesh, list[Change]]]
 

@@ -7,6 +7,7 @@ import pytest
 from made import as_trimesh, ball, mesh_of, moved, sheet, together, with_opening
 
 from recon3d.geometry import Mesh
+from recon3d.mesh.change import Change
 from recon3d.mesh.clean import STEPS, clean
 from recon3d.settings import MeshSettings
 
@@ -94,3 +95,9 @@ def test_equal_meshes_are_cleaned_alike():
 def test_a_flat_sheet_keeps_its_edge():
     cleaned, _ = clean(sheet(20), MeshSettings())
     assert (cleaned.vertices.min(axis=0) == 0).all() and cleaned.vertices.max() == 20
+
+
+def test_a_change_is_told_with_its_unit():
+    assert str(Change("non_manifold_edges", 4, 0)) == "non manifold edges 4 → 0"
+    assert str(Change("roughness_m", 0.0036568, 0.00119)) == "roughness 0.00366 → 0.00119 m"
+    assert str(Change("normals_off_deg", 3.29, 0.0)) == "normals off 3.29 → 0 degrees"
