@@ -50,6 +50,7 @@ def findings() -> Iterator[Finding]:
     text = "a display for recon3d view" if display else "no display: recon3d view SCENE --screenshot OUT.png works"
     yield Finding(True, text)
     if not missing:
+        yield _page()
         yield _blender()
 
 
@@ -81,6 +82,14 @@ def _device() -> Finding:
         return Finding(True, f"{torch.cuda.get_device_name()}: {free / GIB:.0f} of {total / GIB:.0f} GiB free")
     name = "an Apple GPU" if device == "mps" else f"no GPU: networks run on {torch.get_num_threads()} CPU threads"
     return Finding(True, name)
+
+
+def _page() -> Finding:
+    from recon3d.show.web_page import missing_scripts
+
+    if missing_scripts():
+        return Finding(True, "no three.js for view --web; the window needs none", "make three (needs npm)")
+    return Finding(True, "three.js for view --web")
 
 
 def _blender() -> Finding:

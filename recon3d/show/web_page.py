@@ -14,6 +14,7 @@ from PIL import Image
 from recon3d.errors import StageError
 from recon3d.geometry import Camera, Mesh, PointCloud
 from recon3d.geometry.arrays import Array
+from recon3d.mesh.decimate import decimated
 from recon3d.show.exhibit import Exhibit, ShownPhoto
 from recon3d.show.palette import RANGE, STOPS
 from recon3d.show.screenshot import BACKGROUND, SHADE
@@ -23,13 +24,15 @@ WEB = Path(__file__).parent / "web"
 THREE = WEB / "three"
 """Where `make setup` puts three.js."""
 THREE_FILES = ("three.module.js", "three.core.js", "OrbitControls.js", "LICENSE")
-OURS = ("unpack", "surface", "photos", "ruler", "viewer")
+OURS = ("unpack", "surface", "photos", "ruler", "panel", "viewer")
 """Our scripts, each imported by the others as recon3d/NAME."""
 
 OVERVIEW_PX = (1280, 960)
 """Width and height of the window that the first view is meant for."""
+MAX_TRIANGLES = 1_000_000
+"""A larger mesh is decimated to so many: a page has to load."""
 MAX_POINTS = 400_000
-"""Of a larger cloud so many points are taken at random: a page has to load."""
+"""Of a larger cloud so many points are taken at random."""
 JPEG_QUALITY = 80
 
 
@@ -42,8 +45,7 @@ def web_page(exhibit: Exhibit) -> str:
     Raises:
         StageError: three.js is not there.
     """
-    missing = [name for name in THREE_FILES if not (THREE / name).is_file()]
-    if missing:
+    if missing := missing_scripts():
         raise StageError(
             f"view --web: three.js is not there ({', '.join(missing)} in {THREE}); get it with npm: make three, or use "
             "--screenshot OUT.png or the window, which need none"
@@ -51,7 +53,7 @@ def web_page(exhibit: Exhibit) -> str:
     low, high = exhibit.bounds()
     origin = (low + high) / 2
     eye, target = exhibit.overview(Camera.from_fov(*OVERVIEW_PX, FOV))
-    cloud = _thinned(exhibit.cloud)
+    mesh, cloud = _fewer(exhibit.mesh), _thinned(exhibit.cloud)
     facts = {
         "name": exhibit.name,
         "up": exhibit.up.tolist(),
@@ -66,8 +68,9 @@ def web_page(exhibit: Exhibit) -> str:
         "shade": SHADE,
         "palette": STOPS,
         "paletteRange": RANGE,
-        "mesh": None if exhibit.mesh is None else _packed_mesh(exhibit.mesh, origin),
+        "mesh": None if mesh is None else _packed_mesh(mesh, origin),
         "cloud": None if cloud is None else _packed_cloud(cloud, origin),
+        "trianglesInAll": 0 if exhibit.mesh is None else len(exhibit.mesh.triangles),
         "pointsInAll": 0 if exhibit.cloud is None else len(exhibit.cloud.points),
         "photos": [_packed_photo(photo, origin) for photo in exhibit.photos],
         "threeLicence": _text(THREE / "LICENSE"),
@@ -81,6 +84,11 @@ def web_page(exhibit: Exhibit) -> str:
     page = _text(WEB / "page.html")
     head, *rest = page.split("{{")
     return head + "".join(parts[name] + tail for name, tail in (piece.split("}}", 1) for piece in rest))
+
+
+def missing_scripts() -> list[str]:
+    """Files of three.js that are not there."""
+    return [name for name in THREE_FILES if not (THREE / name).is_file()]
 
 
 def _modules() -> dict[str, str]:
@@ -124,6 +132,12 @@ def _packed_photo(photo: ShownPhoto, origin: Array) -> dict[str, Any]:
         "eye": (photo.world_from_cam.t - origin).tolist(),
         "picture": None if photo.thumbnail is None else f"data:image/jpeg;base64,{_base64(_jpeg(photo.thumbnail))}",
     }
+
+
+def _fewer(mesh: Mesh | None) -> Mesh | None:
+    if mesh is None or len(mesh.triangles) <= MAX_TRIANGLES:
+        return mesh
+    return decimated(mesh, MAX_TRIANGLES, None)[0]
 
 
 def _thinned(cloud: PointCloud | None) -> PointCloud | None:

@@ -101,3 +101,10 @@ export function distanceRange(shape, camera, percentiles) {
   const [near, far] = percentiles.map((share) => ahead[Math.round((share / 100) * (ahead.length - 1))]);
   return [near, Math.max(far, near + 1e-6)];
 }
+
+// Lowest and highest of the scene's corners, along what is up.
+export function heightsOf({ low, high, up }) {
+  const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
+    up.reduce((sum, share, axis) => sum + share * (bits & (1 << axis) ? high : low)[axis], 0));
+  return [Math.min(...corners), Math.max(...corners)];
+}

@@ -2,19 +2,20 @@
 
 import * as THREE from "three";
 import { OrbitControls } from "three/orbit";
+import { $, describe, say } from "recon3d/panel";
 import { Photo } from "recon3d/photos";
 import { Ruler } from "recon3d/ruler";
-import { distanceRange, pointsOf, surfaceOf } from "recon3d/surface";
+import { distanceRange, heightsOf, pointsOf, surfaceOf } from "recon3d/surface";
 
 const STILL_PX = 5; // a press that moves less is a click
 const FOV_DEG = 35; // upright, as of the overview
 const WIDE = Math.tan((22.5 * Math.PI) / 180); // half of what the overview sees across, at distance 1
-const $ = (id) => document.getElementById(id);
 const facts = JSON.parse($("facts").textContent);
 const canvas = $("canvas");
 const up = new THREE.Vector3(...facts.up);
 const diagonal = new THREE.Vector3(...facts.high).distanceTo(new THREE.Vector3(...facts.low)) || 1;
 
+const heights = heightsOf(facts);
 const scene = new THREE.Scene();
 const camera = new THREE.PerspectiveCamera(FOV_DEG, 1, diagonal / 2000, diagonal * 20);
 const ruler = new Ruler(facts.scaleSigma);
@@ -30,7 +31,7 @@ main().catch((error) => {
 });
 
 async function main() {
-  describe();
+  describe(facts, look);
   try {
     renderer = new THREE.WebGLRenderer({ canvas, antialias: true });
   } catch {
@@ -57,50 +58,6 @@ async function main() {
   draw();
   requestAnimationFrame(loop);
   window.recon3d = { ready: true, readyMs: performance.now(), project, ruler, photos, camera, renderer };
-}
-
-// What there is
-
-function describe() {
-  $("name").textContent = facts.name;
-  const parts = [];
-  if (facts.mesh) parts.push(`${count(facts.mesh.triangles)} triangles`);
-  if (facts.cloud) {
-    const shown = facts.cloud.points, all = facts.pointsInAll;
-    parts.push(shown < all ? `${count(shown)} of ${count(all)} points` : `${count(all)} points`);
-  }
-  parts.push(facts.photos.length === 1 ? "1 photo" : `${facts.photos.length} photos`);
-  const sigma = facts.scaleSigma;
-  const sure = sigma >= 1 ? "size unknown" : `size ±\u00a0${(100 * sigma).toFixed(1)}\u00a0%`;
-  $("facts-line").textContent = `${parts.join(", ")}; ${sure} (${facts.scaleSource})`;
-  $("ramp").style.background = `linear-gradient(to right, ${facts.palette.map((rgb) => `rgb(${rgb})`).join()})`;
-  $("licence").textContent = facts.threeLicence;
-  facts.photos.forEach((photo, i) => $("strip").append(stripButton(photo, i)));
-}
-
-function stripButton(photo, i) {
-  const button = document.createElement("button");
-  const name = document.createElement("span");
-  button.title = `look from ${photo.name}`;
-  name.textContent = photo.name;
-  if (photo.picture) {
-    const image = document.createElement("img");
-    image.src = photo.picture;
-    image.alt = "";
-    button.append(image);
-  }
-  button.append(name);
-  button.addEventListener("click", () => look(i));
-  return button;
-}
-
-function count(number) {
-  return number.toLocaleString("en").replaceAll(",", "\u202f");
-}
-
-function say(text) {
-  $("message").textContent = text;
-  $("message").hidden = false;
 }
 
 // What is asked for
@@ -178,7 +135,7 @@ function reflect() {
     shape.material.uniforms.byDistance.value = $("depth").checked;
     shape.material.uniforms.cut.value = cutHeight();
   }
-  const above = cutHeight() - bottom();
+  const above = cutHeight() - heights[0];
   $("height").textContent = Number.isFinite(above) ? `${above.toFixed(2)} m` : "off";
   $("legend").hidden = !$("depth").checked;
   $("ruler").setAttribute("aria-pressed", measuring);
@@ -191,20 +148,8 @@ function shapes() {
   return [surface, points].filter(Boolean);
 }
 
-// Lowest and highest of the scene's corners, along what is up.
-function heights() {
-  const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((bits) =>
-    up.x * (bits & 1 ? facts.high : facts.low)[0] + up.y * (bits & 2 ? facts.high : facts.low)[1] +
-    up.z * (bits & 4 ? facts.high : facts.low)[2]);
-  return [Math.min(...corners), Math.max(...corners)];
-}
-
-function bottom() {
-  return heights()[0];
-}
-
 function cutHeight() {
-  const [low, high] = heights(), share = Number($("cut").value) / 1000;
+  const [low, high] = heights, share = Number($("cut").value) / 1000;
   return share >= 1 ? Infinity : low + share * (high - low);
 }
 
