@@ -38,7 +38,7 @@ def _work(scene: Scene, job: Job) -> Found:
     values = page_values(scene, figures, settings.thumbnail_px, job.report)
     with replacing(scene.file("report.html")) as temporary:
         write_page(temporary, "report.html.j2", values)
-    return _line(figures.metrics), _facts(figures.metrics), list(figures.signals)
+    return _line(scene, figures.metrics), _facts(figures.metrics), list(figures.signals)
 
 
 def _facts(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -51,8 +51,8 @@ def _facts(metrics: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _line(metrics: dict[str, Any]) -> str:
-    facts, parts = _facts(metrics), ["report.html"]
+def _line(scene: Scene, metrics: dict[str, Any]) -> str:
+    facts, parts = _facts(metrics), [str(scene.file("report.html"))]
     if facts["missing"]:
         parts.append(f"unfinished: {', '.join(facts['missing'])}")
     for key, title in (("tie_error_relative", "error at known points"), ("confirmed_share", "confirmed depth")):

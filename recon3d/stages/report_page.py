@@ -42,6 +42,7 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
         "shown_measures": shown,
         "table": figures_table(m["steps"]),
         "notes": _notes(m, figures.steps.kind if figures.steps else ""),
+        "in_rows": _in_rows(m["went_in"]),
         "out_rows": _out_rows(m),
         "cleaned": _cleaned(m),
         "photo_count": m["went_in"].get("placed", 0),
@@ -104,6 +105,22 @@ def _notes(m: dict[str, Any], kind: str) -> list[str]:
             "the others from such as were, for want of more."
         )
     return notes
+
+
+def _in_rows(went: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and value of what went in."""
+    rows = [("Photos", str(went["photos"]))]
+    if went.get("skipped"):
+        rows.append(("Files that were no photos", str(went["skipped"])))
+    if "sizes_px" in went:
+        rows.append(("Their size", ", ".join(f"{width} × {height} px" for width, height in went["sizes_px"][:5])))
+    if "cameras_from" in went:
+        rows.append(("Cameras from", ", ".join(went["cameras_from"])))
+    if "poses_from" in went:
+        rows.append(("Places of the photos from", went["poses_from"]))
+    if "depth_model" in went:
+        rows.append(("Depth from", str(went["depth_model"])))
+    return rows
 
 
 def _out_rows(m: dict[str, Any]) -> list[tuple[str, str]]:

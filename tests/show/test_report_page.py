@@ -93,6 +93,7 @@ def test_steps_are_compared_with_the_one_before():
 
 def test_numbers_have_their_units():
     assert [percent(share) for share in (0.1234, 0.001, 1.0, 0.0, None)] == ["12.3 %", "0.10 %", "100 %", "0 %", "–"]
+    assert percent(4e-5) == "under 0.01 %"
     assert [length(metres) for metres in (3.456, 0.123, 0.0042, None)] == ["3.46 m", "12.3 cm", "4.2 mm", "–"]
 
 

@@ -123,6 +123,8 @@ def percent(share: float | None) -> str:
     if share is None:
         return "–"
     value = 100 * share
+    if 0 < value < 0.005:
+        return "under 0.01 %"
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.{1 if abs(value) >= 0.95 else 2}f} %"
 
 
