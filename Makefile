@@ -7,6 +7,7 @@ APT := apt-get install -y --no-install-recommends $(SYSTEM)
 BROWSER := chromium xvfb
 THREE := 0.187.0
 WEB := recon3d/show/web/three
+BLENDER := libgl1 libsm6 libxfixes3 libxi6 libxkbcommon0 libxrender1
 
 .PHONY: setup demo run test test-slow lint three browser blender clean
 
@@ -70,6 +71,10 @@ browser:
 blender: .venv-bpy/.ready
 
 .venv-bpy/.ready: samples/requirements-blender.txt
+	@if ! command -v dpkg >/dev/null; then echo "not a Debian system: Blender needs libGL, libSM, libXi, libXfixes, libXrender and libxkbcommon"; \
+	elif dpkg -s $(BLENDER) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y --no-install-recommends -qq $(BLENDER) >/dev/null; \
+	else echo "install with: sudo apt-get install --no-install-recommends $(BLENDER)"; exit 1; fi
 	@test -x .venv-bpy/bin/python || $(PYTHON) -m venv .venv-bpy
 	.venv-bpy/bin/python -m pip install -q -r samples/requirements-blender.txt
 	@touch $@

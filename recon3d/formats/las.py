@@ -11,6 +11,8 @@ from recon3d.geometry.surface import PointCloud
 
 STEP_M = 0.0001
 """Coordinates are whole multiples of this [m]."""
+CREATION = 90
+"""Where the file has the day and year it was made on; 0 = not said."""
 POINT_FORMAT = 7
 """LAS 1.4's points with colour; the GPS time in them is 0."""
 
@@ -36,7 +38,6 @@ def write_las(path: Path, cloud: PointCloud, comment: str = "") -> None:
         raise InputError(f"{path}: the cloud is {max(high - low):.0f} m wide, wanted at most {2**32 * STEP_M:.0f} m")
     header = laspy.LasHeader(version="1.4", point_format=POINT_FORMAT)
     header.offsets, header.scales = offset, np.full(3, STEP_M)
-    header.creation_date = None  # equal work gives equal bytes
     header.system_identifier, header.generating_software = "recon3d", "recon3d"
     if comment:
         record = comment.encode("utf-8")
@@ -50,3 +51,6 @@ def write_las(path: Path, cloud: PointCloud, comment: str = "") -> None:
         las.write(str(path), do_compress=path.suffix.lower() == ".laz")
     except lazrs.LazrsError as error:
         raise OSError(f"LAZ: {error}") from error
+    with path.open("r+b") as file:
+        file.seek(CREATION)
+        file.write(bytes(4))  # equal work gives equal bytes

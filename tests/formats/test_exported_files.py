@@ -158,6 +158,22 @@ def test_las_comes_back_within_its_step(tmp_path, ending):
     assert path.read_bytes() == again.read_bytes()
 
 
+def test_las_is_what_its_specification_says(tmp_path):
+    """LAS 1.4, by the bytes: where the points begin, their record, and steps with scale and offset of each axis."""
+    write_las(tmp_path / "c.las", CLOUD, SCALE)
+    data = (tmp_path / "c.las").read_bytes()
+    assert data[:4] == b"LASF" and data[24:26] == bytes([1, 4]) and data[90:94] == bytes(4)  # no day of creation
+    start, _, kind, length = struct.unpack_from("<IIBH", data, 96)
+    (count,) = struct.unpack_from("<Q", data, 247)
+    scales, offsets = np.frombuffer(data, "<f8", 6, 131).reshape(2, 3)
+    assert (kind, length, count) == (7, 36, len(CLOUD.points))
+    rows = np.frombuffer(data, np.uint8, count * length, start).reshape(count, length)
+    steps = np.ascontiguousarray(rows[:, :12]).view("<i4")
+    np.testing.assert_allclose(steps * scales + offsets, CLOUD.points, atol=0.51e-4)
+    colors = np.ascontiguousarray(rows[:, 30:36]).view("<u2")
+    np.testing.assert_array_equal(colors >> 8, CLOUD.colors)
+
+
 def test_las_far_from_the_origin_keeps_its_millimetres(tmp_path):
     far = PointCloud(CLOUD.points + np.array([4_500_000.001, 0, 0]), CLOUD.colors)
     write_las(tmp_path / "c.las", far)
