@@ -1,6 +1,7 @@
 """Exports of a scene: all formats, what is kept, and what people do wrong."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,10 +25,11 @@ from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.ply import write_mesh
 from recon3d.geometry import Mesh
 from recon3d.scene import Scene
+from recon3d.stages.chain import STAGES
 from recon3d.stages.export import FORMATS
 
-PLAIN = [name for name in FORMATS if name != "blend"]
-"""Formats that need no Blender."""
+PLAIN = [name for name, form in FORMATS.items() if name != "blend" and form.stage in STAGES]
+"""Formats that need no Blender, and no stage beyond those of a run."""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,14 @@ def exported(scene, to, *more):
 def test_every_format_is_named_by_the_help():
     listed = [name for group in NAMES.split("; ") for name in group.partition(": ")[2].split(", ")]
     assert sorted(listed) == sorted(FORMATS)
+
+
+def test_every_format_has_its_row_in_the_conventions():
+    page = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("What `recon3d export --to` writes")
+    rows = re.findall(r"^\| ([a-z, -]+?)(?: \([^|]*\))? \|", table, re.MULTILINE)
+    named = {name for row in rows for name in row.split(", ")}
+    assert set(FORMATS) <= named, set(FORMATS) - named
 
 
 @pytest.mark.parametrize("to", PLAIN)
