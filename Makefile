@@ -31,7 +31,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt $(VENV)/.system
 
 # three.js for recon3d view --web: not committed, shipped in the wheel; without npm that one command says what to do
 $(VENV)/.three: Makefile $(VENV)/.ready
-	@if command -v npm >/dev/null; then $(MAKE) -s three && touch $@; else echo "no npm here: recon3d view --web will not work"; fi
+	@if command -v npm >/dev/null && $(MAKE) -s three; then touch $@; \
+	else echo "three.js could not be fetched with npm: recon3d view --web will not work, everything else will"; fi
 
 three:
 	rm -rf $(WEB).new && mkdir -p $(WEB).new

@@ -160,6 +160,14 @@ def test_names_are_text_and_never_markup(tmp_path):
 
 
 @needs_three
+def test_a_name_that_is_no_utf_8_can_be_written():
+    exhibit = wall_exhibit()
+    photo = exhibit.photos[0]
+    odd = wall_exhibit(photos=[type(photo)("IMG\udcff", photo.camera, photo.world_from_cam, None)])
+    assert "IMG\\udcff" in web_page(odd).encode("utf-8").decode("utf-8")
+
+
+@needs_three
 def test_what_is_not_there_is_left_out(tmp_path):
     exhibit = room_exhibit(mesh=None, scale_sigma=1.0, scale_source="none")
     with opened(tmp_path, exhibit) as seen:
