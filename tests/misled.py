@@ -34,11 +34,12 @@ class Capture:
     photos: Path
     settings: tuple[str, ...]
 
-    def mesh(self, root: Path, *more: str, model=None) -> Scene:
-        """The scene with its mesh."""
+    def mesh(self, root: Path, *more: str, model=None, until: str = "mesh") -> Scene:
+        """The scene with its mesh, or as far as another stage leaves it."""
         job = Job(Settings().with_assignments([*self.settings, *more]), "cpu", model)
-        for _ in run(self.photos, root, job):
-            pass
+        for outcome in run(self.photos, root, job):
+            if outcome.stage == until:
+                break
         return Scene.open(root)
 
 

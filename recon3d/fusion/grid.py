@@ -10,7 +10,7 @@ from recon3d.fusion.buffers import BLOCK, numpy_buffers, torch_buffers, voxel_gr
 from recon3d.fusion.plan import FusePlan
 from recon3d.fusion.projection import Projection
 from recon3d.fusion.tiles import FAR, WHOLE, Tile
-from recon3d.geometry import Camera, Frame, Mesh
+from recon3d.geometry import Frame, Mesh
 from recon3d.geometry.arrays import Array
 
 o3c = o3d.core
@@ -24,7 +24,7 @@ class Grid:
     tile: Tile
     device: o3c.Device
     blocks: o3d.t.geometry.VoxelBlockGrid
-    finders: dict[Camera, o3d.t.geometry.VoxelBlockGrid]
+    finders: dict[tuple[int, int], o3d.t.geometry.VoxelBlockGrid]
 
     @classmethod
     def empty(cls, plan: FusePlan, device: str, tile: Tile = WHOLE) -> "Grid":
@@ -74,9 +74,10 @@ class Grid:
                 f"{BLOCK * self.plan.voxel_size:.3g} m; wanted poses nearer to the origin, or a larger fuse.voxel_size"
             )
         # The list of touched blocks is sized from the first image a grid sees: each size has a finder of its own.
-        if frame.camera not in self.finders:
-            self.finders[frame.camera] = voxel_grid(self.plan.voxel_size, 1, self.device)
-        touched = self.finders[frame.camera].compute_unique_block_coordinates(
+        size = frame.camera.width, frame.camera.height
+        if size not in self.finders:
+            self.finders[size] = voxel_grid(self.plan.voxel_size, 1, self.device)
+        touched = self.finders[size].compute_unique_block_coordinates(
             o3d.t.geometry.Image(o3c.Tensor.from_numpy(np.ascontiguousarray(frame.depth)).to(self.device)),
             o3c.Tensor.from_numpy(K),
             o3c.Tensor.from_numpy(frame.world_from_cam.inverse().matrix),

@@ -5,6 +5,7 @@ import pytest
 from synthetic import ball_frames, distance_to_room, plane_frames, room_frames
 
 from recon3d.errors import InputError, StageError
+from recon3d.fusion.grid import Grid
 from recon3d.fusion.plan import FusePlan, plan_fusion
 from recon3d.fusion.tsdf import fuse
 from recon3d.geometry import Frame
@@ -73,6 +74,15 @@ def test_photos_of_several_sizes_work_in_any_order():
         assert np.abs(mesh.vertices[:, 2]).mean() < 0.1 * VOXEL
     alone = _fused(large, min_weight=0)
     assert len(_fused(small + large, min_weight=0).triangles) >= len(alone.triangles)
+
+
+def test_photos_of_one_size_share_what_finds_their_blocks_though_each_has_a_lens_of_its_own():
+    frames = plane_frames(3)
+    cameras = [dataclasses.replace(frame.camera, fx=frame.camera.fx + k) for k, frame in enumerate(frames)]
+    grid = Grid.empty(plan_fusion(frames, FuseSettings(voxel_size=VOXEL)), "cpu")
+    for frame, camera in zip(frames, cameras, strict=True):
+        grid.integrate(dataclasses.replace(frame, camera=camera))
+    assert len(grid.finders) == 1
 
 
 def test_order_of_photos_does_not_matter():
