@@ -28,7 +28,7 @@ from recon3d.progress import Report, silent
 from recon3d.scene import OUTPUTS, Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.export_sets import write_colmap_set, write_depth_exrs, write_depth_pngs, write_nerfstudio_set
-from recon3d.stages.exported import Exported, picture_paths, views_of
+from recon3d.stages.exported import Exported, counted, picture_paths, views_of
 
 EXPORTS = "export"
 """Folder of the scene for exports that no place was named for."""
@@ -219,7 +219,9 @@ def _tum(scene: Scene, path: Path, report: Report) -> Exported:
     views: list[View] = views_of(scene)
     write_tum(path, views, scale_comments(scene))
     length = sum(math.dist(a.world_from_cam.t, b.world_from_cam.t) for a, b in pairwise(views))
-    return Exported(f"{len(views)} poses, {length:.2f} m from first to last", {"poses": len(views), "length_m": length})
+    return Exported(
+        f"{counted(len(views), 'pose')}, {length:.2f} m from first to last", {"poses": len(views), "length_m": length}
+    )
 
 
 (_MESH_STAGE,) = (stage for stage, files in OUTPUTS.items() if "mesh.ply" in files)

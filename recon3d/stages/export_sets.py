@@ -20,7 +20,7 @@ from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.progress import Report, each
 from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
-from recon3d.stages.exported import Exported, picture_paths, views_of
+from recon3d.stages.exported import Exported, counted, picture_paths, views_of
 from recon3d.stages.poses import lenses
 
 SAME_M = 1e-3
@@ -35,8 +35,8 @@ def write_depth_pngs(scene: Scene, folder: Path, report: Report) -> Exported:
         write_depth_png(folder / f"{name}.png", load_array(scene.refined_path(name)), comment)
         for name in each(names, "depth", report)
     )
-    line = f"{len(names)} depth maps in millimetres"
-    line += f" ({beyond} pixels beyond {MAX_PNG_M} m are 0 = none: depth-exr holds them)" if beyond else ""
+    line = f"{counted(len(names), 'depth map')} in millimetres"
+    line += f" ({counted(beyond, 'pixel')} beyond {MAX_PNG_M} m: 0 = none; depth-exr holds them)" if beyond else ""
     return Exported(line, {"photos": len(names), "beyond_range_pixels": beyond})
 
 
@@ -46,7 +46,7 @@ def write_depth_exrs(scene: Scene, folder: Path, report: Report) -> Exported:
     names = scene.names()
     for name in each(names, "depth", report):
         write_depth_exr(folder / f"{name}.exr", load_array(scene.refined_path(name)), comment)
-    return Exported(f"{len(names)} depth maps in metres", {"photos": len(names)})
+    return Exported(f"{counted(len(names), 'depth map')} in metres", {"photos": len(names)})
 
 
 def write_nerfstudio_set(scene: Scene, folder: Path, report: Report) -> Exported:
@@ -68,7 +68,7 @@ def write_nerfstudio_set(scene: Scene, folder: Path, report: Report) -> Exported
         points=points,
         comment=scale_comments(scene)[0],
     )
-    return Exported(f"{len(views)} photos with depth", {"photos": len(views), "points_file": points})
+    return Exported(f"{counted(len(views), 'photo')} with depth", {"photos": len(views), "points_file": points})
 
 
 def write_colmap_set(scene: Scene, folder: Path, report: Report, *, text: bool) -> Exported:
@@ -81,7 +81,7 @@ def write_colmap_set(scene: Scene, folder: Path, report: Report, *, text: bool) 
     files = {name: Path(file).name for name, file in images.items()}
     write_colmap(model, views, files, tracked, text=text)
     facts = {"photos": len(views), "points": len(tracked.points), "observations": len(tracked.obs_point)}
-    return Exported(f"{len(views)} photos, {len(tracked.points)} points", facts)
+    return Exported(f"{counted(len(views), 'photo')}, {counted(len(tracked.points), 'point')}", facts)
 
 
 def _copied(paths: dict[str, Path], folder: Path, report: Report) -> dict[str, str]:

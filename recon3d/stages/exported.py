@@ -30,7 +30,9 @@ class Exported:
         across, size = _across(mesh.vertices)
         line = f"{len(mesh.triangles)} triangles, {across}"
         facts = {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles), "size_m": size}
-        return cls(f"{line}, {cameras} cameras", facts | {"cameras": cameras}) if cameras else cls(line, facts)
+        return (
+            cls(f"{line}, {counted(cameras, 'camera')}", facts | {"cameras": cameras}) if cameras else cls(line, facts)
+        )
 
     @classmethod
     def of_points(cls, points: Array) -> "Exported":
@@ -65,6 +67,11 @@ def picture_paths(scene: Scene) -> dict[str, Path]:
             f"recon3d poses {scene.root}"
         )
     return paths
+
+
+def counted(count: int, noun: str) -> str:
+    """As people say it: 1 photo, 2 photos."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _across(points: Array) -> tuple[str, list[float]]:
