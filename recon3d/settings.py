@@ -40,6 +40,9 @@ class PosesSettings:
 
     file: str | None = None
     """Given poses: JSON of ours, TUM, nerfstudio, a COLMAP model, or rows of 12 or 16 numbers."""
+    adjust: bool = True
+    """Given poses and cameras may be moved by a little where the photos say that they are off; off = to the last digit
+    as given. A sensor's depth goes with its poses, which stay."""
     one_camera: bool = True
     """All photos of one size without a calibration of their own share one camera."""
     exhaustive_up_to: int = 60

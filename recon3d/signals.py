@@ -16,6 +16,7 @@ ADVICE = {
     "NO_POSE": "add their poses to the file, or leave these photos out",
     "EXTRA_POSES": "add these photos, or nothing if they were left out on purpose",
     "POSES_MISFIT": "see that the poses are of these photos, in their order, and that the camera is right (--camera)",
+    "POSES_ADJUSTED": "nothing needs doing; a better calibration (recon3d calibrate) and poses in step with the photos help",
     "FEW_TIES": "more overlap between photos, or more texture, makes ties",
     "FAR_FROM_TIES": "more photos of these parts make ties where there is texture; a depth network fills the rest",
     "EMPTY": "untextured surfaces need a depth network (recon3d models), or more photos from nearer by",

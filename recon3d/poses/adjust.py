@@ -19,8 +19,8 @@ FOCAL_SIGMA = 0.01
 """How far the logarithm of a given focal length is off: lenses breathe as they focus."""
 CENTRE_SIGMA = 0.01
 """How far a given principal point is off, of the focal length."""
-PIXEL_SIGMA = 0.5
-"""Features are taken to be no better than this [px]."""
+PIXEL_SIGMA = 1.0
+"""Features are taken to be no better than this [px]: those of rolling shutters err alike over whole photos."""
 ROBUST = 2.0
 """Sigmas from which a misfit counts less and less (Cauchy)."""
 STEPS = 30

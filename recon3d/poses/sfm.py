@@ -50,6 +50,7 @@ def reconstruct(
     groups: Mapping[str, str] | None = None,
     given: dict[str, SE3] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
+    adjust: bool = False,
     report: Report = silent,
 ) -> Path:
     """Finds poses and points of the photos, or only the points where poses are given.
@@ -64,9 +65,12 @@ def reconstruct(
         folder: takes the model (binary COLMAP files), the database and a record; made where missing.
         settings: of the poses stage.
         groups: a text per photo, such as make and model: cameras that are to be found are shared only within one.
-        given: poses that are kept to the last digit; photos without one are left out of the model.
+        given: poses that are kept to the last digit, but where they are adjusted; photos without one are left out of
+            the model.
         pairs: photos to match; None = all pairs of a small set, neighbours and look-alikes of a large one, or
             neighbours by pose where poses are given.
+        adjust: move given poses, and their cameras, as far as they may err, where the photos' features say that they
+            do (`recon3d.poses.adjust`).
         report: is told about features, matching and mapping.
 
     Returns:
@@ -93,6 +97,7 @@ def reconstruct(
             **record,
             "database": str((folder / DATABASE).absolute()),
             "scratch": str(scratch.absolute()),
+            "adjust": adjust,
             "given": None if given is None else [[name, pose.matrix[:3].tolist()] for name, pose in given.items()],
         }
         _run(job, settings.timeout_min, scratch / "log.txt", report)

@@ -13,11 +13,12 @@ import numpy as np
 import pycolmap
 
 from recon3d.errors import StageError
-from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
+from recon3d.poses.mapper_options import camera_of, constant_cameras, mapper_options
 from recon3d.poses.pairs import chosen_pairs
 from recon3d.poses.photo_set import why_none
 from recon3d.poses.principal_point import with_principal_points
+from recon3d.poses.sfm_given import triangulated
 from recon3d.progress import Report
 
 Pair = tuple[int, int]
@@ -53,7 +54,7 @@ def run(job: dict[str, Any], report: Report) -> None:
     _match(database, job, _pairs(database, job, report), report)
     scratch = Path(job["scratch"])
     if job["given"] is not None:
-        _save(_triangulated(database, job), job, scratch)
+        _save(triangulated(database, job, report), job, scratch)
         return
     count = len(job["images"])
     model = _incremental(database, job, report)
@@ -90,17 +91,6 @@ def _usable(path: Path, count: int) -> bool:
         return False
 
 
-def _camera(number: int, camera: dict[str, Any]) -> pycolmap.Camera:
-    return pycolmap.Camera(
-        camera_id=number + 1,
-        model=camera["model"],
-        width=camera["width"],
-        height=camera["height"],
-        params=camera["params"],
-        has_prior_focal_length=camera["known_focal"],
-    )
-
-
 def _create(path: Path, job: dict[str, Any]) -> None:
     """Writes the cameras and images, each its own frame; ids count from 1 in capture order."""
     temporary = path.with_name(".tmp-" + path.name)
@@ -108,7 +98,7 @@ def _create(path: Path, job: dict[str, Any]) -> None:
         old.unlink()
     with pycolmap.Database.open(temporary) as database:
         for number, entry in enumerate(job["cameras"]):
-            camera = _camera(number, entry)
+            camera = camera_of(number, entry)
             database.write_camera(camera, use_camera_id=True)
             rig = pycolmap.Rig(rig_id=camera.camera_id)
             rig.add_ref_sensor(camera.sensor_id)
@@ -190,25 +180,6 @@ def _match(path: Path, job: dict[str, Any], pairs: list[Pair], report: Report) -
     report("matching", len(pairs), len(pairs))
 
 
-def _incremental_options(job: dict[str, Any]) -> pycolmap.IncrementalPipelineOptions:
-    options = pycolmap.IncrementalPipelineOptions()
-    options.random_seed = job["settings"]["seed"]
-    options.mapper.random_seed = job["settings"]["seed"]
-    options.triangulation.random_seed = job["settings"]["seed"]
-    # Threads add up in another order each time: large sets came out different in the last digits.
-    options.num_threads = 1
-    options.min_model_size = 2
-    # By default COLMAP triangulates nothing that only two photos see, which of two photos is nothing at all.
-    options.triangulation.ignore_two_view_tracks = len(job["images"]) > 2
-    # The whole model is adjusted after growing by 30 %, not 10 %, and until the error stands still: half the seconds,
-    # the same centres (bench/poses_speed.py). COLMAP adjusts it once more at the end in any case.
-    options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.3
-    options.ba_global_function_tolerance = 1e-6
-    options.extract_colors = False
-    options.constant_cameras = _constant_cameras(job)
-    return options
-
-
 def _incremental(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Reconstruction | None:
     """The largest model, which is not always the first; None where there is none."""
     count = len(job["images"])
@@ -226,16 +197,12 @@ def _incremental(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Re
         path,
         Path(job["scratch"]) / "photos",
         out,
-        options=_incremental_options(job),
+        options=mapper_options(job),
         next_image_callback=one_more,
     )
     report("mapping", count, count)
     best = _largest(models)
-    return None if best is None else with_principal_points(best, _constant_cameras(job))
-
-
-def _constant_cameras(job: dict[str, Any]) -> set[int]:
-    return {i + 1 for i, camera in enumerate(job["cameras"]) if not camera["refine"]}
+    return None if best is None else with_principal_points(best, constant_cameras(job))
 
 
 def _global(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Reconstruction | None:
@@ -259,27 +226,6 @@ def _global(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Reconst
 def _largest(models: dict[int, pycolmap.Reconstruction]) -> pycolmap.Reconstruction | None:
     found = [model for model in models.values() if model.num_reg_images() >= 2 and model.num_points3D() > 0]
     return max(found, key=lambda model: (model.num_reg_images(), model.num_points3D()), default=None)
-
-
-def _triangulated(path: Path, job: dict[str, Any]) -> pycolmap.Reconstruction:
-    model = pycolmap.Reconstruction()
-    for number, entry in enumerate(job["cameras"]):
-        model.add_camera_with_trivial_rig(_camera(number, entry))
-    given = dict(job["given"])
-    for number, entry in enumerate(job["images"]):
-        name = Path(entry["name"]).stem
-        if name in given:
-            cam_from_world = SE3.from_matrix(np.array(given[name])).inverse()
-            model.add_image_with_trivial_frame(
-                pycolmap.Image(name=entry["file"], camera_id=entry["camera"] + 1, image_id=number + 1),
-                pycolmap.Rigid3d(cam_from_world.matrix[:3]),
-            )
-    out = Path(job["scratch"]) / "triangulated"
-    out.mkdir()
-    options = _incremental_options(job)
-    # Poses that are known need no third photo to vouch for a point; where photos are few, most points have two.
-    options.triangulation.ignore_two_view_tracks = False
-    return pycolmap.triangulate_points(model, path, Path(job["scratch"]) / "photos", out, options=options)
 
 
 def _save(model: pycolmap.Reconstruction, job: dict[str, Any], scratch: Path) -> None:

@@ -17,6 +17,7 @@ from recon3d.formats.untrusted import naming
 from recon3d.geometry import SE3, Calibration
 from recon3d.photos.undistort import undistort
 from recon3d.photos.working import load_working, save_image
+from recon3d.poses.move import Move
 from recon3d.poses.pairs import pairs_by_pose
 from recon3d.poses.photo_set import same_views, why_left_out
 from recon3d.poses.pose_check import CONVENTIONS, Convention, checked_poses, read_matches
@@ -29,7 +30,7 @@ from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.poses_said import misfit, unused, wrong_ones
 
-VERSION = 4
+VERSION = 5
 ALONG = 2
 """Photos before and after that each photo is matched with in capture order, where poses are given."""
 
@@ -86,12 +87,18 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     if given.world_from_cam:
         world_from_cam, source = dict(given.world_from_cam), f"given, {given.source}"
         count = job.settings.scale.trusted_photos if trusted_depth else len(world_from_cam)
-        if _triangulate(sparse_folder, photos, calibrations, world_from_cam, count, job):
+        sparse = _triangulate(sparse_folder, photos, calibrations, world_from_cam, count, trusted_depth, job)
+        if sparse:
             matches = read_matches(sparse_folder, calibrations)
             with naming(file or f"the poses recorded with the photos ({given.source})"):
                 fit = checked_poses(matches, world_from_cam, CONVENTIONS.get(given.source, Convention()))
             signals += misfit(fit) or wrong_ones(matches, world_from_cam)
             facts |= {"pose_fit": round(fit.share, 3)} if fit.pairs else {}
+            move = Move.between(world_from_cam, sparse, calibrations)
+            facts |= move.facts()
+            signals += move.signals()
+            if move:
+                world_from_cam, calibrations = world_from_cam | sparse.world_from_cam, calibrations | sparse.calibrations
         signals += unused(given)
         lost = {name: "no given pose" for name in photos if name not in world_from_cam}
     elif len(photos) == 1:
@@ -212,15 +219,16 @@ def _triangulate(
     calibrations: Mapping[str, Calibration],
     given: Mapping[str, SE3],
     count: int,
+    trusted_depth: bool,
     job: Job,
-) -> bool:
-    """Matches photos with known poses, to make ties for the scale; says whether there were any to match.
+) -> Sparse | None:
+    """Matches photos with known poses, to make ties for the scale; None where there were none to match.
 
     Neighbours in capture order are matched too: wrong poses don't tell which photos see the same.
     """
     chosen = {name: given[name] for name in _runs(list(given), count)}
     if len(chosen) < 2:
-        return False
+        return None
     names = list(chosen)
     along = [pair for step in range(1, ALONG + 1) for pair in zip(names, names[step:], strict=False)]
     reconstruct(
@@ -230,9 +238,10 @@ def _triangulate(
         job.settings.poses,
         given=chosen,
         pairs=list(dict.fromkeys([*pairs_by_pose(chosen), *along])),
+        adjust=job.settings.poses.adjust and not trusted_depth,
         report=job.report,
     )
-    return True
+    return read_sparse(folder)
 
 
 def _runs(names: list[str], count: int, length: int = 5) -> list[str]:
