@@ -131,8 +131,8 @@ class RefineSettings:
     """Move each network's depth to where the other photos show the same; a sensor's is left as it is."""
     matches: int = 8
     """Other photos that each photo is matched with."""
-    full_size: bool = False
-    """Match at the photos' full size in the end, not at half: finer, and twice the work."""
+    full_size: bool = True
+    """Match at the photos' full size in the end, not at half: finer, and a third more work."""
     consistency: bool = True
     """Drop depths that other views contradict, or that nothing confirms and that are not sure by themselves."""
     edge_jump: float = 0.04

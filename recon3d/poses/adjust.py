@@ -19,8 +19,9 @@ FOCAL_SIGMA = 0.01
 """How far the logarithm of a given focal length is off: lenses breathe as they focus."""
 CENTRE_SIGMA = 0.01
 """How far a given principal point is off, of the focal length."""
-PIXEL_SIGMA = 1.0
-"""Features are taken to be no better than this [px]: those of rolling shutters err alike over whole photos."""
+PIXEL_SIGMA = 2.0
+"""What a feature is worth against what was given [px]: where features are off they are so together, by rolling shutters
+and lenses, so that each counts for less than its own noise."""
 ROBUST = 2.0
 """Sigmas from which a misfit counts less and less (Cauchy)."""
 STEPS = 30

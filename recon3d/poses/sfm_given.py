@@ -12,7 +12,7 @@ from recon3d.poses.adjust import Tracks, adjusted
 from recon3d.poses.mapper_options import camera_of, mapper_options
 from recon3d.progress import Report
 
-ROUNDS_PX = (12.0, 4.0)
+ROUNDS_PX = (12.0, 4.0, 4.0)
 """Reprojection errors up to which points are taken into each round of adjustment [px]: poses that are off by half a
 degree miss by some pixels, and what doesn't fit after the first round is wrong."""
 CREATE_DEG_PER_PX = 0.12

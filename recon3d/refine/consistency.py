@@ -54,7 +54,7 @@ class Votes:
 def neighbours_of(
     world_from_cam: Mapping[str, SE3], cameras: Mapping[str, Camera], median_depths: Mapping[str, float], count: int
 ) -> dict[str, tuple[str, ...]]:
-    """Chooses for each view the others that see most of what it sees, from another place.
+    """Chooses for each view the others that see what it sees from another place, all of it by some of them.
 
     Args:
         world_from_cam: poses [m].
@@ -87,9 +87,8 @@ def neighbours_of(
         angle = np.arccos(np.clip(rotations[:, :, 2] @ rotations[index, :, 2], -1, 1))
         useful = (overlap >= MIN_OVERLAP) & (angle < MAX_ANGLE) & (baseline > 0)
         useful[index] = False
-        score = overlap * baseline / (baseline + USEFUL_BASELINE)
-        order = [other for other in np.argsort(-score, kind="stable") if useful[other]]
-        chosen[name] = tuple(names[other] for other in order[:count])
+        worth = inside * (useful * baseline / (baseline + USEFUL_BASELINE))[:, None]
+        chosen[name] = tuple(names[other] for other in _covering(worth, count))
     return chosen
 
 
@@ -189,6 +188,25 @@ def confirmed_sigma(sigma: Array, votes: Votes) -> Array:
     agree = votes.agree.astype(np.float32)
     smaller: Array = sigma * np.sqrt((1 + np.float32(SHARED) * agree) / (1 + agree))
     return smaller
+
+
+def _covering(worth: Array, count: int) -> list[int]:
+    """Chooses rows of worth (N, P) one after another, each for what it adds where those before it see least.
+
+    What a row is worth at a place counts by one over one more than what is had there, so that the borders of a view,
+    which few others see, get theirs before its middle gets more.
+    """
+    had, chosen = np.zeros(worth.shape[1]), list[int]()
+    left = worth.copy()
+    while len(chosen) < count:
+        gain = (left / (1 + had)).sum(axis=1)
+        best = int(np.argmax(gain))
+        if not gain[best] > 0:
+            break
+        chosen.append(best)
+        had += worth[best]
+        left[best] = 0
+    return chosen
 
 
 def _grid_rays(camera: Camera) -> Array:

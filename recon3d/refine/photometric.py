@@ -40,15 +40,15 @@ class Pass:
 
 
 PASSES = (
-    Pass(0.25, 0.8, 49, asks=False, anew=True),
-    Pass(0.25, 0.8, 49, asks=True, anew=True),
+    Pass(0.25, 0.8, 65, asks=False, anew=True),
+    Pass(0.5, 0.8, 65, asks=True, anew=True),
     Pass(0.5, 0.2, 33, asks=True, anew=False),
-    Pass(1.0, 0.04, 13, asks=True, anew=False),
+    Pass(1.0, 0.04, 13, asks=False, anew=False),
 )
 """Coarse to fine: first far and wide, last to a part of a pixel."""
 SMALL_CHANGE, LARGE_CHANGE, EDGE = 0.1, 1.0, 0.05
 """Costs of the semi-global aggregation, in units of 1 - NCC, and the grey difference of an edge."""
-AGREEMENT = 4.0
+AGREEMENT = 1.0
 """What the other views' results count against their photos."""
 TEMPERATURE = 0.2
 """Aggregated cost over which a label's likelihood falls to 1/e; set by the errors of exact rooms."""
@@ -118,7 +118,7 @@ def misfit(view: Look, others: Sequence[Look], maps: torch.Tensor) -> float:
 
     Returns:
         The mean cost where anything matches: 0 = perfectly, 1 = not at all. Of a photo whose pose is wrong it is high
-        and of its neighbours it is not, as the better half of the others counts.
+        and of its neighbours it is not, as the best third of the others counts.
     """
     small = view.shrunk(MISFIT_SHARE)
     depth = resized(maps[:1], small.grey.shape)[0].exp()

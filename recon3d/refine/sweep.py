@@ -20,8 +20,8 @@ def matching_cost(view: Look, others: Sequence[Look], depth: torch.Tensor, offse
     """Compares windows of a photo with those of others, warped by each hypothesis.
 
     Hypothesis l of a pixel is depth · exp(offsets[l]): all have the shape of `depth`, so that slanted surfaces fit in
-    their windows. The cost is 1 - NCC, made neutral where a window holds no more than noise; of the others, the better
-    half counts, so that a thing hidden in some of them is found by the rest.
+    their windows. The cost is 1 - NCC, made neutral where a window holds no more than noise; of the others, the best
+    third counts, so that a thing hidden from half of them, as beside an edge, is found by the rest.
 
     Args:
         view: the photo whose depth is sought.
@@ -30,9 +30,9 @@ def matching_cost(view: Look, others: Sequence[Look], depth: torch.Tensor, offse
         offsets: (L,) of the logarithm of depth.
 
     Returns:
-        (L, H, W) cost, 0 = all of the better half match perfectly, 1 = nothing matches.
+        (L, H, W) cost, 0 = all of the best third match perfectly, 1 = nothing matches.
     """
-    best = (len(others) + 1) // 2
+    best = (len(others) + 2) // 3
     chunk = view.chunk()
     window = _Windows.of(view.grey)
     warps = [(other, Warp.between(view, other.camera, other.world_from_cam)) for other in others]

@@ -147,3 +147,15 @@ def test_a_neighbour_of_another_size_works_and_a_wrong_size_is_refused():
     assert (vote(*_view(small), [_view(large)], SETTINGS).agree > 0).mean() > 0.8
     with pytest.raises(InputError, match="neighbour"):
         vote(*_view(small), [(small.depth, large.camera, large.world_from_cam)], SETTINGS)
+
+
+def test_what_few_others_see_gets_one_of_them():
+    # a row of cameras a step apart that look ahead: the outermost see at their border what only those next to them do
+    camera = Camera.from_fov(64, 48, np.radians(70))
+    poses = {f"p{i}": SE3(np.eye(3), np.array([0.2 * i, 0.0, 0.0])) for i in range(12)}
+    depths = dict.fromkeys(poses, 2.0)
+    chosen = neighbours_of(poses, dict.fromkeys(poses, camera), depths, 4)
+    for number, (name, others) in enumerate(chosen.items()):
+        steps = [int(other[1:]) - number for other in others]
+        assert any(-3 <= step < 0 for step in steps) or number == 0, name
+        assert any(0 < step <= 3 for step in steps) or number == 11, name
