@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pycolmap
 
 from recon3d.errors import StageError

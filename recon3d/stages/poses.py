@@ -98,7 +98,10 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
             facts |= move.facts()
             signals += move.signals()
             if move:
-                world_from_cam, calibrations = world_from_cam | sparse.world_from_cam, calibrations | sparse.calibrations
+                world_from_cam, calibrations = (
+                    world_from_cam | sparse.world_from_cam,
+                    calibrations | sparse.calibrations,
+                )
         signals += unused(given)
         lost = {name: "no given pose" for name in photos if name not in world_from_cam}
     elif len(photos) == 1:

@@ -66,9 +66,9 @@ def test_axes_that_are_off_are_found():
 
 
 def test_one_plainly_wrong_pose_comes_free_and_leaves_the_others():
-    poses, *seen = walk()
+    poses, *seen = walk(points=3000)
     given = list(poses)
-    given[4] = SE3(poses[4].R, poses[4].t + [0.0, 0.1, 0.0])
+    given[4] = SE3(poses[4].R, poses[4].t + np.array([0.0, 0.1, 0.0]))
     found = adjusted(tracks_of(given, *seen), given, NONE)
     assert found.pays
     off = [np.linalg.norm(a.t - b.t) for a, b in zip(found.world_from_cam, poses, strict=True)]
@@ -78,7 +78,9 @@ def test_one_plainly_wrong_pose_comes_free_and_leaves_the_others():
 
 
 def test_a_focal_length_that_is_off_is_found():
-    poses, world, photo, point, xy = walk(turning=-0.1)  # turning about things, which a wrong focal length can't explain
+    poses, world, photo, point, xy = walk(
+        points=3000, turning=-0.1
+    )  # about things: a wrong focal length can't explain that
     truth = 0.98
     found = adjusted(tracks_of(poses, world, photo, point, truth * xy), poses, NONE)
     assert found.pays

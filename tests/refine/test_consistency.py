@@ -3,6 +3,7 @@ import pytest
 from synthetic import look_at, plane_frames, room_frames
 
 from recon3d.errors import InputError
+from recon3d.geometry import SE3, Camera
 from recon3d.refine.consistency import Votes, confirmed_sigma, keep, keep_matched, neighbours_of, vote
 from recon3d.settings import RefineSettings
 
