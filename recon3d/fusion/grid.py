@@ -14,6 +14,8 @@ from recon3d.geometry import Frame, Mesh
 from recon3d.geometry.arrays import Array
 
 o3c = o3d.core
+BLOCKS_AT_ONCE = 256
+"""Blocks whose voxels are counted together: bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,19 @@ class Grid:
             np.clip(colors, 0, 255).astype(np.uint8),
             surface.vertex.normals.numpy().astype(np.float32),
         )
+
+    def observed(self, min_weight: float) -> tuple[int, int]:
+        """Voxels of the tile within one of the surface: those observed at all, and more than `min_weight` times."""
+        table = self.blocks.hashmap()
+        slots = table.active_buf_indices().to(o3c.int64)
+        slots = slots.cpu().numpy()[self.tile.holds(table.key_tensor()[slots].cpu().numpy())]
+        tsdf, count = (self.blocks.attribute(name).cpu().numpy().reshape(-1, BLOCK**3) for name in ("tsdf", "weight"))
+        seen = kept = 0
+        for some in np.array_split(slots, 1 + len(slots) // BLOCKS_AT_ONCE):
+            counts = count[some][np.abs(tsdf[some]) < self.plan.voxel_size / self.plan.truncation]
+            seen += int(np.count_nonzero(counts))
+            kept += int(np.count_nonzero(counts > min_weight))
+        return seen, kept
 
     def _touched(self, frame: Frame, K: Array) -> Array:
         """(B, 3) int32 blocks of this grid within the truncation of the frame's depths."""

@@ -1,6 +1,7 @@
 """TSDF: depth maps of many views averaged into one surface, tile by tile."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from recon3d.errors import StageError
 from recon3d.fusion.buffers import BLOCK
@@ -9,6 +10,21 @@ from recon3d.fusion.plan import FusePlan
 from recon3d.fusion.tiles import WHOLE, Tile, joined, part_of
 from recon3d.geometry import Frame, Mesh
 from recon3d.progress import Report, silent
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """A surface, or the part of it in one tile.
+
+    Attributes:
+        mesh: with colours and normals; not cleaned.
+        seen: voxels beside the surface that were observed at all.
+        kept: those of them that were observed more often than the plan's `min_weight`.
+    """
+
+    mesh: Mesh
+    seen: int
+    kept: int
 
 
 def fuse(frames: Iterable[Frame], plan: FusePlan, device: str = "cpu", report: Report = silent) -> Mesh:
@@ -28,12 +44,12 @@ def fuse(frames: Iterable[Frame], plan: FusePlan, device: str = "cpu", report: R
         InputError: the surface outgrows the planned memory.
         StageError: no surface came out; says the likely cause.
     """
-    return fused([fuse_tile(frames, plan, tile, device, report) for tile in plan.tiles], plan)
+    return fused([fuse_tile(frames, plan, tile, device, report) for tile in plan.tiles], plan).mesh
 
 
 def fuse_tile(
     frames: Iterable[Frame], plan: FusePlan, tile: Tile = WHOLE, device: str = "cpu", report: Report = silent
-) -> Mesh:
+) -> Fused:
     """Fuses the part of the surface that lies in one tile; see `fuse`.
 
     Blocks are fused each on their own and triangles are kept by the tile that they lie in: together the tiles give the
@@ -49,19 +65,21 @@ def fuse_tile(
     if not any_depth:
         raise StageError("fuse: no photo has any depth left; see what refine dropped, or loosen its settings")
     mesh = grid.extract(plan.min_weight)
-    return mesh if tile == WHOLE else part_of(mesh, tile, BLOCK * plan.voxel_size)
+    mesh = mesh if tile == WHOLE else part_of(mesh, tile, BLOCK * plan.voxel_size)
+    return Fused(mesh, *grid.observed(plan.min_weight))
 
 
-def fused(tiles: Iterable[Mesh], plan: FusePlan) -> Mesh:
-    """The meshes of all tiles as one, seams not yet closed (`in_order` does).
+def fused(tiles: Iterable[Fused], plan: FusePlan) -> Fused:
+    """All tiles as one, seams not yet closed (`in_order` does).
 
     Raises:
         StageError: there is no surface in any.
     """
-    mesh = joined(tiles)
+    parts = list(tiles)
+    mesh = joined(part.mesh for part in parts)
     if not len(mesh.triangles):
         raise StageError(
             f"fuse: no surface came out of {plan.views} photos: none was measured more than {plan.min_weight:g} times "
             "at one place; the poses may be wrong or the photos may not overlap; fuse.min_weight=0 keeps all there is"
         )
-    return mesh
+    return Fused(mesh, sum(part.seen for part in parts), sum(part.kept for part in parts))

@@ -12,7 +12,7 @@ from recon3d.formats.ply import write_mesh
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import FusePlan, plan_fusion
 from recon3d.fusion.single_view import single_view_mesh
-from recon3d.fusion.tsdf import fuse_tile, fused
+from recon3d.fusion.tsdf import Fused, fuse_tile, fused
 from recon3d.geometry import Mesh
 from recon3d.scene import Scene
 from recon3d.signals import Signal
@@ -20,7 +20,7 @@ from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 4
+VERSION = 5
 TILES = "tiles"
 """Folder of the tiles of a large scene that are done, while others are not."""
 PARTS = ("vertices", "triangles", "colors", "normals")
@@ -43,37 +43,42 @@ def _work(scene: Scene, job: Job, key: str) -> Found:
     signals = []
     if len(scene.names()) == 1:
         mesh, how = single_view_mesh(next(frames(scene)), job.settings.refine), ["single view, cut at depth edges"]
+        counts = {}
     else:
         plan = plan_fusion(frames(scene), settings)
         if settings.truncation is not None and plan.truncation < plan.noise_m:
             text = f"truncation {plan.truncation:.3g} m, and depths are off by {plan.noise_m:.3g} m"
             signals.append(Signal("TRUNC_LT_RESIDUAL", text))
-        mesh, how = _fused(scene, job, plan, key), list(plan.reasons)
+        surface = _fused(scene, job, plan, key)
+        mesh, how = surface.mesh, list(plan.reasons)
+        counts = {"surface_voxels": {"before": surface.seen, "after": surface.kept}}
     mesh = in_order(mesh)
     with replacing(scene.file("fused.ply")) as temporary:
         write_mesh(temporary, mesh, scale_comments(scene))
     shutil.rmtree(scene.file(TILES), ignore_errors=True)
-    facts = {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles), "plan": how}
+    facts = {"vertices": len(mesh.vertices), "triangles": len(mesh.triangles), "plan": how, **counts}
     return f"{len(mesh.triangles)} triangles; {'; '.join(how)}", facts, signals
 
 
-def _fused(scene: Scene, job: Job, plan: FusePlan, key: str) -> Mesh:
+def _fused(scene: Scene, job: Job, plan: FusePlan, key: str) -> Fused:
     """The surface, not cleaned; of many tiles each goes to disk when it is done, and is not done again after a kill."""
     if len(plan.tiles) == 1:
         return fused([fuse_tile(frames(scene), plan, device=job.device, report=job.report)], plan)
     paths = [scene.file(TILES) / f"{key[:16]}-{number}.npz" for number in range(len(plan.tiles))]
     for path, tile in zip(paths, plan.tiles, strict=True):
         if not path.exists():
-            mesh = fuse_tile(frames(scene), plan, tile, job.device, job.report)
+            part = fuse_tile(frames(scene), plan, tile, job.device, job.report)
+            arrays = {name: getattr(part.mesh, name) for name in PARTS}
             with replacing(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, **{name: getattr(mesh, name) for name in PARTS})
+                np.savez(file, **arrays, counts=(part.seen, part.kept))
     return fused(map(_load, paths), plan)
 
 
-def _load(path: Path) -> Mesh:
+def _load(path: Path) -> Fused:
     """A tile that is done."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return Mesh(*(arrays[name] for name in PARTS))
+            seen, kept = map(int, arrays["counts"])
+            return Fused(Mesh(*(arrays[name] for name in PARTS)), seen, kept)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise StageError(f"{path}: missing or damaged ({error}); delete it and run the command again") from error

@@ -6,12 +6,13 @@ from recon3d.formats.glb import write_glb
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.ply import write_mesh
 from recon3d.geometry import Mesh
+from recon3d.mesh.change import Change
 from recon3d.mesh.clean import clean
 from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 2
+VERSION = 3
 
 
 def mesh(scene: Scene, job: Job) -> Outcome:
@@ -26,6 +27,8 @@ def mesh(scene: Scene, job: Job) -> Outcome:
 
 def _work(scene: Scene, job: Job) -> Found:
     cleaned, changes = clean(_fused(scene), job.settings.mesh, job.report)
+    if "surface_voxels" in scene.facts("fuse"):
+        changes.insert(0, Change("surface_voxels", **scene.facts("fuse")["surface_voxels"]))
     if not len(cleaned.triangles):
         raise StageError(
             f"{scene.file('fused.ply')}: none of its triangles has an area; the poses may be wrong, or fuse.voxel_size "

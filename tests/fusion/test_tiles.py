@@ -8,7 +8,7 @@ from recon3d.errors import InputError
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
 from recon3d.fusion.tiles import WHOLE, tiles_of
-from recon3d.fusion.tsdf import fuse
+from recon3d.fusion.tsdf import fuse, fuse_tile
 from recon3d.settings import FuseSettings
 
 SETTINGS = FuseSettings(voxel_size=0.02)
@@ -52,6 +52,18 @@ def _open_edges(mesh):
     edges = np.sort(mesh.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     edges, count = np.unique(edges, axis=0, return_counts=True)
     return {tuple(map(tuple, ends)) for ends in mesh.vertices[edges[count == 1]]}
+
+
+def test_tiles_count_each_voxel_of_the_surface_once():
+    photos = room_frames(3)
+    plan = plan_fusion(photos, SETTINGS)
+    budget = plan.block_count * BYTES_PER_BLOCK / 2**30
+    tiled = plan_fusion(photos, dataclasses.replace(SETTINGS, max_memory_gib=0.6 * budget))
+    one, *parts = (fuse_tile(photos, each, tile) for each in (plan, tiled) for tile in each.tiles)
+    assert len(parts) > 1 and one.seen == sum(part.seen for part in parts)
+    assert one.seen == one.kept  # of three views all that was seen is kept
+    often = dataclasses.replace(plan, min_weight=1.0)
+    assert 0 < fuse_tile(photos, often).kept < one.seen
 
 
 def test_the_seams_are_closed():

@@ -37,7 +37,8 @@ def test_tiles_that_are_done_are_not_done_again_after_a_kill(tmp_path, monkeypat
     read.clear()
     again = stage._fused(scene, Job(), plan, "another" * 8)  # other settings take nothing from those tiles
     assert len(read) == len(plan.tiles)
-    assert np.array_equal(in_order(resumed).vertices, in_order(again).vertices)
+    assert np.array_equal(in_order(resumed.mesh).vertices, in_order(again.mesh).vertices)
+    assert (resumed.seen, resumed.kept) == (again.seen, again.kept) and resumed.seen >= resumed.kept > 0
 
     next(scene.file(stage.TILES).glob("0123*-0.npz")).write_bytes(b"PK damaged")
     with pytest.raises(StageError, match="0123456789abcdef-0.npz: missing or damaged"):
