@@ -100,6 +100,21 @@ def test_a_forgotten_stage_takes_those_after_it_along(scene):
     assert [stage for stage in OUTPUTS if scene.is_done(stage)] == ["init", "poses", "depth", "scale"]
 
 
+def test_what_rests_on_something_that_was_made_anew_is_stale(scene):
+    for stage in ("init", "poses", "depth"):
+        scene.start(stage, "k", {})
+        leave(scene, stage)
+        scene.finish(stage, {}, [])
+    assert [scene.state(stage) for stage in ("init", "poses", "depth", "scale")] == ["done", "done", "done", "missing"]
+    scene.start("poses", "another", {})
+    assert [scene.state(stage) for stage in ("init", "poses", "depth")] == ["done", "missing", "stale"]
+    leave(scene, "poses")
+    scene.finish("poses", {}, [])
+    assert [scene.state(stage) for stage in ("poses", "depth")] == ["done", "stale"]
+    scene.file("cameras.json").unlink()
+    assert [scene.state(stage) for stage in ("poses", "depth")] == ["damaged", "stale"]
+
+
 def test_crash_in_the_deletion_does_not_mix(scene, monkeypatch):
     scene.start("depth", "k1", {})
     save_array(scene.depth_path("a"), np.ones((2, 2), np.float32))
