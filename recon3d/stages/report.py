@@ -6,11 +6,11 @@ from typing import Any
 
 from recon3d.errors import StageError
 from recon3d.files import replacing, write_json
-from recon3d.scene import OUTPUTS, Scene
+from recon3d.scene import Scene
 from recon3d.show.report.page import write_page
 from recon3d.show.report.wording import percent
 from recon3d.stages.job import Found, Job, Outcome, run_stage, section_of
-from recon3d.stages.report_figures import figures_of
+from recon3d.stages.report_figures import TOLD_OF, figures_of
 from recon3d.stages.report_page import page_values
 
 VERSION = 1
@@ -25,7 +25,7 @@ def report(scene: Scene, job: Job) -> Outcome:
     if scene.state("init") != "done":
         raise StageError(f"{scene.root}: has no photos yet; take some in with: recon3d init PHOTOS -o {scene.root}")
     entries = scene.manifest()["stages"]
-    states = {stage: [entries.get(stage, {}).get("key"), scene.state(stage)] for stage in OUTPUTS if stage != "report"}
+    states = {stage: [entries.get(stage, {}).get("key"), scene.state(stage)] for stage in TOLD_OF}
     text = json.dumps([VERSION, section_of("report", job.settings), states])
     key = hashlib.sha256(text.encode()).hexdigest()
     return run_stage(scene, "report", key, job, lambda: _work(scene, job))

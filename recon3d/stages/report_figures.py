@@ -22,6 +22,8 @@ from recon3d.stages.report_looks import Steps, looks_of
 from recon3d.stages.report_ties import TiesFound, errors_at_ties
 from recon3d.stages.report_views import Measured, chosen, measure_views
 
+TOLD_OF = tuple(OUTPUTS)[: list(OUTPUTS).index("report")]
+"""The stages that a report tells of: all before it."""
 WHY = {
     "missing": "not done",
     "stale": "made before what it is made from changed",
@@ -63,7 +65,7 @@ def figures_of(scene: Scene, *, limit: int, report: Report) -> Figures:
         limit: of the photos that are measured.
         report: told of progress.
     """
-    states = {stage: scene.state(stage) for stage in OUTPUTS if stage != "report"}
+    states = {stage: scene.state(stage) for stage in TOLD_OF}
     done = [stage for stage, state in states.items() if state == "done"]
     raised = [(stage, signal) for stage in done for signal in scene.signals(stage)]
     metrics: dict[str, Any] = {
