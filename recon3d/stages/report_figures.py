@@ -26,7 +26,7 @@ TOLD_OF = tuple(OUTPUTS)[: list(OUTPUTS).index("report")]
 """The stages that a report tells of: all before it."""
 WHY = {
     "missing": "not done",
-    "stale": "made before what it is made from changed",
+    "stale": "made before the steps that it builds on changed",
     "damaged": "some of its files are gone",
 }
 """Why a stage that is not done counts for nothing."""

@@ -31,11 +31,13 @@ class Steps:
 
     Attributes:
         kind: "network", "sensor" (recorded, taken at its word), "relative" (disparity) or "ties" (no network).
+        matched: whether the last step moved depths to where other photos show the same, or only checked them.
         titles: by the step's name, what the depths are then; in their order, the refined ones last.
         common: factor that all views' predictions share, where each has its own later; [metres per metre predicted].
     """
 
     kind: str
+    matched: bool
     titles: dict[str, str]
     common: float
 
@@ -43,21 +45,23 @@ class Steps:
     def of(cls, scene: Scene) -> "Steps":
         """The steps of a scene with `scale` done; with `refine` done too that is the last."""
         views = view_scales(scene)
-        refined = {"refined": "refined by the photos"} if scene.state("refine") == "done" else {}
+        matched = not _is_sensor(scene) and bool(scene.settings_of("refine").get("photometric", True))
+        title = "refined by the photos" if matched else "checked by other photos"
+        refined = {"refined": title} if scene.state("refine") == "done" else {}
         measured = [math.log(view["measured"]) for view in views.values() if not view["inherited"] and view["factor"]]
         common = math.exp(float(np.median(measured))) if measured else 1.0
         if is_of_ties(scene):
-            return cls("ties", {"aligned": "spread between the known points", **refined}, common)
+            return cls("ties", matched, {"aligned": "spread between the known points", **refined}, common)
         if is_relative(scene):
-            return cls("relative", {"aligned": "each photo fitted to the known points", **refined}, common)
+            return cls("relative", matched, {"aligned": "each photo fitted to the known points", **refined}, common)
         if _is_sensor(scene):
-            return cls("sensor", {"aligned": "as recorded", **refined}, common)
+            return cls("sensor", matched, {"aligned": "as recorded", **refined}, common)
         titles = {"predicted": "as predicted, one scale for all"}
         if len(views) > 1 and measured:
             titles["scaled"] = "each photo at its own scale"
         if any(view["field"] for view in views.values()):
             titles["aligned"] = "and smoothly corrected"
-        return cls("network", titles | refined, common)
+        return cls("network", matched, titles | refined, common)
 
 
 def _is_sensor(scene: Scene) -> bool:

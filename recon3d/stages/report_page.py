@@ -11,20 +11,22 @@ from recon3d.scene import Scene
 from recon3d.show.report import charts, thumbnails
 from recon3d.show.report.wording import MEASURES, counted, figures_table, length, measured, percent, titled
 from recon3d.stages.report_figures import Figures
+from recon3d.stages.report_looks import Steps
 from recon3d.stages.report_pictures import ranges_of, shots_of
 
 MESH_POINTS = 200_000
 """Vertices that the plan is drawn from."""
 METHODS = {
     "network": "The depth model saw each photo by itself. Then each photo was brought to the scale of the points that "
-    "photos share, and at last its depth was moved to where other photos show the same.",
-    "sensor": "The depth was recorded by a sensor and taken at its word; what other photos contradict was dropped.",
-    "relative": "The depth model tells near from far, but not how far. The points that photos share gave each its "
-    "scale; then its depth was moved to where other photos show the same.",
-    "ties": "No depth model was used: depth was spread between the points that photos share, then moved to where "
-    "photos show the same.",
+    "photos share.",
+    "sensor": "The depth was recorded by a sensor and taken at its word.",
+    "relative": "The depth model tells near from far, but not how far; the points that photos share gave each its "
+    "scale.",
+    "ties": "No depth model was used: depth was spread between the points that photos share.",
 }
 """What was done to the depth, by `Steps.kind`."""
+ENDINGS = {True: "At last it was moved to where other photos show the same", False: "At last it was checked"}
+"""And then, by `Steps.matched`."""
 
 
 def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
         "cards": _cards(m),
         "charts": drawn,
         "alts": alts,
-        "method": METHODS[figures.steps.kind] if figures.steps else "",
+        "method": _method(figures.steps) if figures.steps else "",
         "shown_measures": shown,
         "table": figures_table(m["steps"]),
         "notes": _notes(m, figures.steps.kind if figures.steps else ""),
@@ -55,6 +57,13 @@ def page_values(scene: Scene, figures: Figures, side: int, report: Report) -> di
         "shots": shots_of(scene, figures, ranges, side, report) if m["photos"] else (),
         "changed": list(m["settings_changed"].items()),
     }
+
+
+def _method(steps: Steps) -> str:
+    """What was done to the depth."""
+    if "refined" not in steps.titles:
+        return METHODS[steps.kind]
+    return f"{METHODS[steps.kind]} {ENDINGS[steps.matched]}, and what other photos contradict was dropped."
 
 
 def _cards(m: dict[str, Any]) -> list[dict[str, str]]:

@@ -143,7 +143,7 @@ def test_what_was_made_from_something_else_is_stale(copy):
     assert done.returncode == 0, done.stderr
     why = {one["stage"]: one["why"] for one in metrics(copy)["missing"]}
     assert why["scale"] == "some of its files are gone"
-    assert why["refine"] == why["mesh"] == "made before what it is made from changed"
+    assert why["refine"] == why["mesh"] == "made before the steps that it builds on changed"
 
 
 def test_deleted_images_are_said_and_break_nothing(copy):
