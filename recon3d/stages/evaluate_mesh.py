@@ -229,11 +229,11 @@ def _said_of_normals(errors: SurfaceErrors) -> str:
 def _histogram(errors: SurfaceErrors) -> list[str]:
     """Lines of the shares of both surfaces by their distance to the other."""
     edges = errors.histogram_edges_m
-    names = [f"{a:.3f} to {b:.3f} m" for a, b in zip(edges, (*edges[1:], math.inf), strict=True)]
-    names[-1] = f"over {edges[-1]:.3f} m"
-    head = f"{'distance':<16}  {'A to the truth':<{BAR + 8}}  the truth to A"
+    names = [f"{a:.4f} to {b:.4f} m" for a, b in zip(edges, (*edges[1:], math.inf), strict=True)]
+    names[-1] = f"over {edges[-1]:.4f} m"
+    head = f"{'distance':<18}  {'A to the truth':<{BAR + 8}}  the truth to A"
     rows = zip(names, errors.accuracy_histogram, errors.completeness_histogram, strict=True)
-    return [head, *(f"{name:<16}  {_bar(one):<{BAR + 8}}  {_bar(other)}".rstrip() for name, one, other in rows)]
+    return [head, *(f"{name:<18}  {_bar(one):<{BAR + 8}}  {_bar(other)}".rstrip() for name, one, other in rows)]
 
 
 def _bar(share: float) -> str:

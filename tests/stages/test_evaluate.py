@@ -393,7 +393,7 @@ def test_an_error_mesh_and_a_histogram_show_where_the_truth_is_missed(scene, tmp
     options = "--threshold", 0.02, "--error-mesh", drawn[0], "--histogram", drawn[1]
     done = command("evaluate", "mesh", tmp_path / "half.ply", scene, *options)
     assert done.returncode == 0, done.stderr
-    assert "normal consistency 0.9" in done.stdout and "over 0.040 m" in done.stdout
+    assert "normal consistency 0.9" in done.stdout and "over 0.0400 m" in done.stdout
     colors = read_mesh(drawn[0]).colors.astype(int)
     x, y, z = half.vertices.T
     floor = (z == 0) & (np.abs(x) > 0.2) & (np.abs(x) < 2.4) & (np.abs(y) < 1.9)

@@ -145,8 +145,8 @@ def scales_chart(factors: Mapping[str, float], sigmas: Mapping[str, float], borr
 
 def histogram_chart(edges_m: Sequence[float], series: Mapping[str, Sequence[float]]) -> str:
     """Shares of surfaces by their distance; one more bin than intervals, for all that is farther."""
-    labels = [f"{1000 * a:.0f} to {1000 * b:.0f}" for a, b in pairwise(edges_m)]
-    labels.append(f"over {1000 * edges_m[-1]:.0f}")
+    labels = [f"{1000 * a:.3g} to {1000 * b:.3g}" for a, b in pairwise(edges_m)]
+    labels.append(f"over {1000 * edges_m[-1]:.3g}")
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.1 + 0.36 * len(labels)), layout="constrained")
         axes = figure.subplots()
@@ -171,7 +171,7 @@ def histogram_chart(edges_m: Sequence[float], series: Mapping[str, Sequence[floa
         axes.set_xlim(0, 1.1 * max(max(shares) for shares in series.values()))
         axes.set_ylabel("distance [mm]")
         axes.spines[["top", "right", "bottom"]].set_visible(False)
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         return _svg(figure)
 
 
