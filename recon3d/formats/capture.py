@@ -14,7 +14,8 @@ from recon3d.formats.untrusted import naming
 from recon3d.formats.upright import StoredPhoto, stored_photos, upright_calibration, upright_pose
 from recon3d.geometry.camera import Calibration
 from recon3d.geometry.se3 import SE3
-from recon3d.photos.find import find_photos
+from recon3d.photos.find import find_photos, not_files
+from recon3d.photos.sniff import shown
 
 TRANSFORMS = "transforms.json"
 ENDINGS = ("", ".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
@@ -36,7 +37,7 @@ class Capture:
         depth: recorded depth maps.
         depth_unit_m: metres per step of a uint16 depth map [m].
         files: every other file that the capture is made of: what a digest must cover.
-        absent: photos that the layout lists and that aren't there.
+        absent: photos that the layout lists and that aren't there, or are no regular files.
     """
 
     photos: tuple[Path, ...]
@@ -93,7 +94,7 @@ def _read_recognised(folder: Path) -> Capture:
 
 
 def _read_folder(folder: Path) -> Capture:
-    return Capture(tuple(find_photos(folder)), "folder")
+    return Capture(tuple(find_photos(folder)), "folder", absent=tuple(shown(path) for path in not_files(folder)))
 
 
 def _read_7scenes(folder: Path) -> Capture:

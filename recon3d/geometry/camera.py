@@ -52,7 +52,7 @@ class Camera:
             if not low * size <= getattr(self, name) <= high * size:
                 raise InputError(
                     f"camera {name}: got {getattr(self, name):g} px for {size} px, wanted a focal length in pixels, "
-                    f"{low:g} to {high:g} times that"
+                    f"{low:g} to {high:g} times that; is it in degrees or millimetres?"
                 )
         if not (0 <= self.cx <= self.width - 1 and 0 <= self.cy <= self.height - 1):
             raise InputError(

@@ -72,6 +72,12 @@ def frame_name(name: str, number: int, taken: Collection[str] = ()) -> str:
     return next(fitted for fitted in (_fitted(name, ending) for ending in endings) if _folded(fitted) not in folded)
 
 
+def not_files(folder: Path) -> list[Path]:
+    """What in a folder is called a photo and is no regular file: a folder, a pipe, a link to nowhere."""
+    called = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES)
+    return [path for path in called if not path.name.startswith(".") and not path.is_file()]
+
+
 def _photos_of(source: str | Path) -> list[Path]:
     text = os.path.expanduser(source)
     path = Path(text)

@@ -17,7 +17,7 @@ from recon3d.photos.exif import Exif, calibration_from_exif
 from recon3d.photos.find import frame_name, scene_names
 from recon3d.photos.gps import Position
 from recon3d.photos.read import Photo, read_photo
-from recon3d.photos.sniff import VIDEO_SUFFIXES
+from recon3d.photos.sniff import VIDEO_SUFFIXES, shown
 from recon3d.photos.undistort import KEPT
 from recon3d.photos.video import WIDE_STEP, frames_of, pick_frames, step_of, survey_video
 from recon3d.photos.working import working_suffix, write_working
@@ -61,7 +61,9 @@ def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job)
     signals = [value for value in results.values() if isinstance(value, Signal)]
     if capture.absent:
         names = ", ".join(capture.absent[:5]) + (", …" if len(capture.absent) > 5 else "")
-        signals.append(Signal("SKIPPED", f"{len(capture.absent)} photos that the capture lists are not there: {names}"))
+        signals.append(
+            Signal("SKIPPED", f"{len(capture.absent)} photos are not there, or are no files that can be read: {names}")
+        )
     if not calibrations:
         raise InputError(f"none of {len(sources)} photos can be read; the first: {signals[0].message}")
     data = {
@@ -125,12 +127,17 @@ def _take_in(
             return Signal("SKIPPED", str(error), (name,))
         return kept(name, source, photo)
 
-    def kept(name: str, source: Path, photo: Photo) -> _Known:
+    def kept(name: str, source: Path, photo: Photo) -> _Known | Signal:
+        try:
+            calibration = _calibration(source, photo, read, known, settings)
+        except InputError as error:
+            if settings.camera or source in known:
+                raise
+            return Signal("SKIPPED", f"{shown(source)}: no camera sees so: {error}", (name,))
         target = scene.file("photos") / f"{name}{working_suffix(photo)}"
         if not target.exists():
             with replacing(target) as temporary:
                 write_working(photo, source, temporary)
-        calibration = _calibration(source, photo, read, known, settings)
         rows, columns = photo.image.shape[:2]
         calibration = dataclasses.replace(calibration, camera=calibration.camera.resized(columns, rows))
         return _Known(calibration, _group(photo.exif), photo.exif.position)
@@ -145,7 +152,7 @@ def _take_in(
 
 
 def _take_in_video(
-    name: str, source: Path, taken: Collection[str], job: Job, kept: Callable[[str, Path, Photo], _Known]
+    name: str, source: Path, taken: Collection[str], job: Job, kept: Callable[[str, Path, Photo], _Known | Signal]
 ) -> dict[str, _Known | Signal]:
     """Has the picked frames of a video kept, one after another."""
     settings = job.settings.photos

@@ -62,16 +62,6 @@ def test_rgb_is_read_as_it_is(picture, tmp_path, ending):
     assert not photo.image.flags.writeable
 
 
-def test_grey_one_bit_and_palette_become_rgb(picture, tmp_path):
-    luma = np.asarray(Image.fromarray(picture).convert("L"))
-    assert_close(read(saved(picture, "L", tmp_path / "l.png")).image, grey(luma), within=0)
-    bits = np.where(luma > 127, 255, 0).astype(np.uint8)
-    assert_close(read(saved(bits, "1", tmp_path / "1.png")).image, grey(bits), within=0)
-    palette = Image.fromarray(picture).quantize(16)
-    palette.save(tmp_path / "p.png")
-    assert_close(read(tmp_path / "p.png").image, np.asarray(palette.convert("RGB")), within=0)
-
-
 def test_transparency_lies_over_white(picture, tmp_path):
     luma = picture[..., 0]
     alpha = np.broadcast_to(np.linspace(0, 255, 48).astype(np.uint8)[:, None], luma.shape)
@@ -83,38 +73,12 @@ def test_transparency_lies_over_white(picture, tmp_path):
     assert_close(read(tmp_path / "rgba.webp").image, over_white(picture, alpha))
 
 
-def test_a_transparent_palette_entry_is_white(picture, tmp_path):
-    palette = Image.fromarray(picture).quantize(16)
-    palette.save(tmp_path / "p.png", transparency=3)
-    wanted = np.asarray(palette.convert("RGB")).copy()
-    wanted[np.asarray(palette) == 3] = 255
-    assert_close(read(tmp_path / "p.png").image, wanted)
-
-
 @pytest.mark.parametrize("ending", ["tiff", "jpg"])
 def test_cmyk_multiplies_ink_and_black(picture, tmp_path, ending):
     ink = np.dstack([picture, np.full(picture.shape[:2], 40, np.uint8)])
     Image.frombytes("CMYK", (64, 48), ink.tobytes()).save(tmp_path / f"a.{ending}", quality=100, subsampling=0)
     wanted = np.rint((255 - ink[..., :3].astype(float)) * (255 - 40) / 255)
     assert_close(read(tmp_path / f"a.{ending}").image, wanted, within=2 if ending == "tiff" else 4)
-
-
-def test_ycbcr_and_lab_are_converted(picture, tmp_path):
-    y, cb, cr = np.moveaxis(np.asarray(Image.fromarray(picture).convert("YCbCr")).astype(float), -1, 0)
-    jfif = np.stack(
-        [y + 1.402 * (cr - 128), y - 0.344136 * (cb - 128) - 0.714136 * (cr - 128), y + 1.772 * (cb - 128)], -1
-    )
-    assert_close(read(saved(picture, "YCbCr", tmp_path / "y.tiff")).image, np.rint(jfif.clip(0, 255)))
-    lab = np.empty((48, 64, 3))
-    lab[..., 0], lab[..., 1], lab[..., 2] = 55, np.linspace(-20, 20, 64), np.linspace(-20, 20, 48)[:, None]
-    stored = np.dstack([np.rint(lab[..., 0] * 2.55), np.rint(lab[..., 1:])])
-    as_in_tiff = stored.astype(np.int16).astype(np.uint8)  # a and b are signed bytes
-    Image.frombytes("LAB", (64, 48), as_in_tiff.tobytes()).save(tmp_path / "lab.tiff")
-    f = np.empty((48, 64, 3))
-    f[..., 1] = (stored[..., 0] / 2.55 + 16) / 116
-    f[..., 0], f[..., 2] = f[..., 1] + stored[..., 1] / 500, f[..., 1] - stored[..., 2] / 200
-    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * [0.9642, 1.0, 0.8249]
-    assert_close(read(tmp_path / "lab.tiff").image, srgb_from_xyz_d50(xyz))
 
 
 @pytest.mark.parametrize("ending", [".png", ".tiff"])
