@@ -82,6 +82,14 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def remove(path: Path) -> None:
+    """Removes a file, a link (not what it leads to) or a folder with all that is in it, where there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Writes JSON, whole or not at all; equal data gives equal bytes."""
     with replacing(path) as temporary:

@@ -1,8 +1,6 @@
 """The scene on disk: what every file is called, what is done and what is current."""
 
 import contextlib
-import fcntl
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from recon3d.checksums import damaged, write_checksums
 from recon3d.errors import InputError, StageError
-from recon3d.files import read_json, write_json
+from recon3d.files import read_json, remove, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
+from recon3d.lock import held
 from recon3d.signals import Signal
 
 SCHEMA = 1
@@ -34,6 +34,9 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 MAYBE = ("masks", "depth", "disparity", "matched", "tiles")
 """Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched and
 tiles while `refine` and `fuse` work."""
+
+CHECKED = ("init", "poses", "depth", "scale", "refine", "fuse")
+"""Stages whose files others build on: they must be what was written; a mesh or a cloud is the user's to change."""
 
 UPSTREAM = {
     "poses": "init",
@@ -98,17 +101,9 @@ class Scene:
         Raises:
             StageError: another process works on it.
         """
-        try:
-            handle = (self.root / ".lock").open("w")
-        except OSError as error:
-            raise StageError(f"{self.root}: can't be written: {error.strerror}; choose another SCENE") from error
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StageError(f"{self.root}: another recon3d works on this scene; wait until it is done") from error
+        with held(self.root):
             for leftover in self.root.rglob(".tmp-*"):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+                remove(leftover)
             yield
 
     # What is done
@@ -205,8 +200,7 @@ class Scene:
             manifest["stages"][stage] = {"key": None, "done": False}
             write_json(self._manifest_path, manifest)
             for name in OUTPUTS[stage]:
-                path = self.root / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                remove(self.root / name)
         upstream = manifest["stages"].get(UPSTREAM.get(stage), {}).get("key")
         manifest["stages"][stage] = {"key": key, "upstream": upstream, "settings": dict(settings), "done": False}
         manifest["signals"] = [s for s in manifest["signals"] if s["stage"] != stage]
@@ -214,6 +208,8 @@ class Scene:
 
     def finish(self, stage: str, facts: Mapping[str, Any], signals: list[Signal]) -> None:
         """Marks a stage done, with what it found."""
+        if stage in CHECKED:
+            write_checksums(self.root, stage, (self.root / name for name in OUTPUTS[stage]))
         manifest = self.manifest()
         manifest["stages"][stage] |= {"done": True, "facts": dict(facts)}
         raised = [{"stage": stage, **signal.as_json()} for signal in signals]
@@ -221,6 +217,10 @@ class Scene:
         manifest["signals"] = sorted(manifest["signals"] + raised, key=lambda s: order.index(s["stage"]))
         manifest["stages"] = {name: manifest["stages"][name] for name in order if name in manifest["stages"]}
         write_json(self._manifest_path, manifest)
+
+    def damaged(self, stage: str) -> list[Path]:
+        """Files of a finished stage that are no longer what it wrote, or gone."""
+        return damaged(self.root, stage) if stage in CHECKED else []
 
     def forget(self, stage: str) -> None:
         """Makes a stage stale, and those that build on it, so that they are done again."""

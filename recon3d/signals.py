@@ -5,6 +5,7 @@ from typing import Any
 
 ADVICE = {
     "SKIPPED": "look at the files named; the other photos went on",
+    "DAMAGED": "nothing needs doing; if it happens again, look after the disk",
     "BROKEN_VIDEO": "copy the video again from its source; the frames before the break went on",
     "SPARSE_VIDEO": "raise photos.video_frames, or take a shorter or slower video",
     "GUESSED_FOV": "give the camera with --camera FILE, or use photos with EXIF; sizes depend on it",

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from recon3d.errors import InputError
+from recon3d.errors import InputError, StageError
 from recon3d.formats.capture import read_capture
 from recon3d.scene import MANIFEST, OUTPUTS, UPSTREAM, Scene
 from recon3d.settings import Settings
@@ -66,6 +66,11 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
     needed = [stage]
     while needed[0] in UPSTREAM:
         needed.insert(0, UPSTREAM[needed[0]])
+    if scene.is_done("init") and (rotten := scene.damaged("init")):
+        raise StageError(
+            f"{rotten[0]}: not as it was written ({len(rotten)} such files); take the photos in again with: recon3d "
+            f"init PHOTOS -o {scene.root}"
+        )
     for name in needed[1:]:
         yield STAGES[name](scene, dataclasses.replace(job, force=job.force and name == stage))
 

@@ -5,8 +5,10 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from recon3d.checksums import remove_with_siblings
 from recon3d.depth.model import DepthModel
 from recon3d.progress import Report, silent
 from recon3d.scene import UPSTREAM, Scene
@@ -88,9 +90,20 @@ def run_stage(scene: Scene, stage: str, key: str, job: Job, work: Callable[[], F
     with scene.locked():
         if job.force:
             scene.forget(stage)
-        if scene.is_done(stage, key):
+        rotten = scene.damaged(stage) if scene.is_done(stage, key) else []
+        if not rotten and scene.is_done(stage, key):
             return Outcome(stage, "up to date", scene.facts(stage), tuple(scene.signals(stage)), fresh=False)
+        for path in rotten:
+            remove_with_siblings(path)
         scene.start(stage, key, section_of(stage, job.settings))
         line, facts, signals = work()
         scene.finish(stage, facts, signals)
-    return Outcome(stage, line, facts, tuple(signals), fresh=True)
+    return Outcome(stage, line, facts, (*_told(rotten, scene), *signals), fresh=True)
+
+
+def _told(rotten: list[Path], scene: Scene) -> list[Signal]:
+    """What is said of damaged files; not kept in the scene, which is again as if nothing had happened."""
+    if not rotten:
+        return []
+    names = ", ".join(str(path.relative_to(scene.root)) for path in rotten[:5]) + (", …" if len(rotten) > 5 else "")
+    return [Signal("DAMAGED", f"{len(rotten)} files were not as they were written, and were made again: {names}")]
