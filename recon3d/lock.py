@@ -31,9 +31,7 @@ def held(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             holder = " ".join(handle.read(200).split())
             by = f" ({holder})" if holder else ""
-            raise StageError(
-                f"{folder}: another recon3d works on this scene{by}; wait until it is done"
-            ) from error
+            raise StageError(f"{folder}: another recon3d works on this scene{by}; wait until it is done") from error
         except OSError as error:
             raise StageError(f"{path}: can't be locked: {error.strerror}; choose a SCENE on a local disk") from error
         handle.truncate(0)

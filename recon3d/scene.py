@@ -14,7 +14,7 @@ from recon3d.files import read_json, remove, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.lock import held
-from recon3d.signals import Signal
+from recon3d.signals import ADVICE, Signal
 
 SCHEMA = 1
 MANIFEST = "scene.json"
@@ -119,8 +119,8 @@ class Scene:
             InputError: another schema version.
         """
         data = read_json(self._manifest_path)
-        if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
-            raise InputError(f"{self._manifest_path}: not a scene's manifest; name another SCENE")
+        if not _is_manifest(data):
+            raise InputError(f"{self._manifest_path}: not a scene's manifest, or damaged; name another SCENE")
         if data.get("schema") != SCHEMA:
             raise InputError(
                 f"{self._manifest_path}: got a scene of schema {data.get('schema')!r}, this recon3d reads {SCHEMA}; "
@@ -311,6 +311,23 @@ class Scene:
     def world_from_cam(self) -> dict[str, SE3]:
         """The final poses: metric, levelled."""
         return poses_from_json(read_json(self.root / "poses.json"))
+
+
+def _is_manifest(data: Any) -> bool:
+    """Whether what a manifest holds is of the kinds that are read from it."""
+    if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
+        return False
+    entries, signals = data["stages"].values(), data.get("signals")
+    if data.get("schema") != SCHEMA:  # said by itself
+        return True
+    return (
+        all(isinstance(e, dict) and all(isinstance(e.get(k, {}), dict) for k in ("settings", "facts")) for e in entries)
+        and isinstance(signals, list)
+        and all(isinstance(s, dict) and {"stage", "code", "message", "photos"} <= s.keys() for s in signals)
+        and all(
+            isinstance(s["photos"], list) and str(s["code"]) in ADVICE and str(s["stage"]) in OUTPUTS for s in signals
+        )
+    )
 
 
 def poses_as_json(world_from_cam: Mapping[str, SE3], unit: str = "m") -> dict[str, Any]:

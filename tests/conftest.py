@@ -5,6 +5,7 @@ import pytest
 
 # how long an example takes says what else the machine does: no test is timed
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("fuzz", hypothesis.settings.get_profile("untimed"), max_examples=10_000)
 hypothesis.settings.load_profile("untimed")
 
 

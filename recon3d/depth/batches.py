@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
-from recon3d.depth.device import is_out_of_memory, memory_named
+from recon3d.depth.device import is_out_of_memory, loss_named, memory_named
 from recon3d.depth.model import BatchDepthModel, DepthModel, DepthPrediction
 from recon3d.errors import InputError, Recon3dError
 from recon3d.geometry.arrays import Array
@@ -52,7 +52,7 @@ def predictions(
     """
     if not isinstance(model, BatchDepthModel):
         for photo in photos:
-            with about(photo[0]), memory_named(model.name, device, photo[2]):
+            with about(photo[0]), memory_named(model.name, device, photo[2]), loss_named(model.name, device):
                 answer = model(photo[1], photo[2])
             yield photo[0], _checked(model, answer, photo)
         return
@@ -118,7 +118,7 @@ def _batch(model: BatchDepthModel, photos: Sequence[Photo], device: str) -> list
     alone = memory_named(model.name, device, cameras[0]) if len(photos) == 1 else nullcontext()
     answers = None
     try:
-        with about(*names), alone:
+        with about(*names), alone, loss_named(model.name, device):
             answers = model.batch(images, cameras)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):

@@ -12,6 +12,9 @@ from recon3d.geometry.camera import Camera
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "_ALLOC_FAILED")
 """What MPS, the CPU and the libraries of CUDA say in a plain RuntimeError."""
 
+_LOSS_WORDS = ("CUDA error", "device-side assert", "MPS backend", "command buffer", "HIP error")
+"""What torch says of a GPU that fell off the bus, was reset, or failed in a kernel."""
+
 
 def pick_device(wanted: str) -> str:
     """Names the torch device to run on.
@@ -46,6 +49,36 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _MEMORY_WORDS)
+
+
+def check_precision(device: str, precision: str) -> None:
+    """Refuses bfloat16 on a GPU that computes without it.
+
+    Raises:
+        InputError: says which precision to take.
+    """
+    if precision == "bfloat16" and device.startswith("cuda") and not torch.cuda.is_bf16_supported(False):
+        raise InputError("depth.precision: this GPU has no bfloat16; set depth.precision to float16 or float32")
+
+
+@contextmanager
+def loss_named(model: str, device: str) -> Iterator[None]:
+    """A device that fails in the middle of its work comes out as a StageError that says so; other errors as they are.
+
+    Args:
+        model: its name.
+        device: that it is on.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if device == "cpu" or is_out_of_memory(error) or not any(word in str(error) for word in _LOSS_WORDS):
+            raise
+        reason = str(error).splitlines()[0]
+        raise StageError(
+            f"{model}: the device {device} failed ({reason}); what was predicted is kept: run the same command again, "
+            "or with --device cpu"
+        ) from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from recon3d.ahead import ahead
 from recon3d.depth.batches import Photo, about, predictions
-from recon3d.depth.device import pick_device
+from recon3d.depth.device import check_precision, pick_device
 from recon3d.depth.focal import applies, focal_factor, scaled
 from recon3d.depth.metric_from import MetricFrom
 from recon3d.depth.model import DepthModel, DepthPrediction
@@ -160,6 +160,7 @@ def _model(job: Job, device: str) -> DepthModel:
     precision = cast(Precision, settings.precision)
     if settings.precision == "auto":
         precision = "float16" if device.startswith("cuda") else "float32"
+    check_precision(device, precision)
 
     def load(name: str) -> DepthModel:
         return load_model(name, device=device, flip=settings.flip, precision=precision)

@@ -6,13 +6,13 @@ from commands import command
 from faulty import said
 from synthetic import room_frames, write_capture
 
-WIDTH, HEIGHT = 96, 72
+WIDTH, HEIGHT, COUNT = 96, 72, 6
 SETTINGS = ("--model", "recorded", "--set", "poses.features=300", "--set", "fuse.voxel_size=0.08")
 
 
-def capture(folder, count=6):
+def capture(folder):
     """Photos, depth and poses in the layout of 7-Scenes."""
-    return write_capture(folder, room_frames(count, WIDTH, HEIGHT))
+    return write_capture(folder, room_frames(COUNT, WIDTH, HEIGHT))
 
 
 def run(photos, root, *more):
