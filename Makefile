@@ -1,4 +1,4 @@
-# make setup | demo | run PHOTOS=… | test | test-slow | lint | three | browser | blender | clean
+# make setup | demo | run PHOTOS=… | test | test-slow | fuzz | audit | lint | three | browser | blender | clean
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ THREE := 0.187.0
 WEB := recon3d/show/web/three
 BLENDER := libgl1 libsm6 libxfixes3 libxi6 libxkbcommon0 libxrender1
 
-.PHONY: setup demo run test test-slow lint three browser blender clean
+.PHONY: setup demo run test test-slow fuzz audit lint three browser blender clean
 
 setup: $(VENV)/.ready $(VENV)/.three
 
@@ -47,6 +47,16 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
 
+# every parser on thousands of spoilt files: an hour or so
+fuzz: setup
+	$(BIN)/python -m pytest -q tests/faults/test_fuzz.py --hypothesis-profile=fuzz
+
+# known vulnerabilities of the pinned dependencies; exit 3: no source of advisories can be reached
+audit: setup
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install -q -r tools/requirements-audit.txt; } \
+	|| { echo "audit: pip-audit can't be installed here; nothing was checked"; exit 3; }
+	@$(BIN)/python tools/audit.py .venv-audit/bin/pip-audit constraints.txt
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -81,4 +91,4 @@ blender: .venv-bpy/.ready
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-bpy
+	rm -rf $(VENV) .venv-bpy .venv-audit

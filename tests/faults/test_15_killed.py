@@ -47,7 +47,7 @@ def test_the_same_command_again_ends_in_the_same_bytes(case, tiny_capture, tiny_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["cloud", "mesh"])
+@pytest.mark.parametrize("stage", ["cloud", "mesh", "report"])
 def test_so_do_the_stages_of_one_file(stage, tiny_capture, tiny_scene, tmp_path):
     root = tiny.copied(tiny_scene, tmp_path)
     assert ended(stage, "during", "SIGKILL", tiny_capture, root).returncode == -signal.SIGKILL

@@ -1,12 +1,7 @@
 """The whole path on an exact capture: recorded depth, given poses."""
 
-import functools
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +10,7 @@ from synthetic import room_frames, write_capture, write_photos
 
 import recon3d
 from recon3d.formats.mesh_file import read_mesh
-from recon3d.scene import OUTPUTS, Scene
+from recon3d.scene import OUTPUTS
 from recon3d.settings import Settings
 
 
@@ -118,45 +113,6 @@ def test_json_holds_the_facts_and_nothing_else(scene, capture):
     done = command("run", capture, "-o", scene.root, "--model", "recorded", "--json")
     facts = json.loads(done.stdout)
     assert facts["init"]["photos"] == 8 and facts["fuse"]["triangles"] > 1000
-
-
-@pytest.mark.parametrize("stage", list(OUTPUTS))
-def test_killed_and_run_again_gives_the_same_bytes(scene, capture, tmp_path, stage):
-    """The process is stopped where it first writes in the stage, then killed, and the same command is run again."""
-    root = tmp_path / "scene"
-    code = (
-        "import os, signal, sys\nimport recon3d.files as s\nreal = s.os.replace\n"
-        "def replace(a, b):\n"
-        f"    if s.Path(b).relative_to(sys.argv[2]).parts[0] == {OUTPUTS[stage][0]!r}:\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    real(a, b)\n"
-        "s.os.replace = replace\nimport recon3d\nrecon3d.run(sys.argv[1], sys.argv[2], model='recorded')\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", code, str(capture), str(root)], check=False, timeout=300)
-    assert killed.returncode == -signal.SIGKILL
-    assert not Scene.open(root).is_done(stage)
-    done = command("run", capture, "-o", root, "--model", "recorded")
-    assert done.returncode == 0, done.stderr
-    ours, theirs = contents(root), contents(scene.root)
-    assert [name for name in theirs if ours.get(name) != theirs[name]] == []
-    assert ours.keys() == theirs.keys()
-
-
-def test_an_interrupt_is_one_line_and_resumes(capture, tmp_path):
-    root = tmp_path / "scene"
-    line = [sys.executable, "-m", "recon3d", "run", str(capture), "-o", str(root), "--model", "recorded"]
-    # a job in the background of a script is born deaf to Ctrl-C, and its children with it
-    hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
-    assert process.stdout is not None
-    process.stdout.readline()  # init is done, poses are on
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 130, error
-    assert "Traceback" not in error and "interrupted" in error
-    assert not list(root.rglob(".tmp-*"))
-    assert command("run", capture, "-o", root, "--model", "recorded").returncode == 0
 
 
 def test_one_photo_is_a_single_view_mesh(frames, tmp_path):
