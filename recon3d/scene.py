@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -313,7 +313,7 @@ class Scene:
         return poses_from_json(read_json(self.root / "poses.json"))
 
 
-def _is_manifest(data: Any) -> bool:
+def _is_manifest(data: Any) -> TypeGuard[dict[str, Any]]:
     """Whether what a manifest holds is of the kinds that are read from it."""
     if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
         return False
