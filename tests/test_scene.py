@@ -119,7 +119,7 @@ def test_crash_in_the_deletion_does_not_mix(scene, monkeypatch):
     scene.start("depth", "k1", {})
     save_array(scene.depth_path("a"), np.ones((2, 2), np.float32))
     scene.finish("depth", {}, [])
-    monkeypatch.setattr("recon3d.scene.shutil.rmtree", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("recon3d.files.shutil.rmtree", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         scene.start("depth", "k2", {})
     monkeypatch.undo()

@@ -29,7 +29,7 @@ def flipped(root, monkeypatch):
 
 def other_version(root, monkeypatch):
     monkeypatch.setattr("recon3d.stages.refine.VERSION", 10**6)
-    return ("refine", "cloud", "fuse", "mesh"), ""
+    return ("refine", "cloud", "fuse", "mesh", "report"), ""
 
 
 def other_settings(root, monkeypatch):

@@ -123,7 +123,7 @@ def test_depth_computed_in_smaller_steps_is_the_same_and_it_is_said(tiny_scene, 
     maps = []
     for fits in (8, 1):
         Scene(root).forget("depth")
-        outcome = depth(Scene(root), Job(Settings().with_assignments(["depth.batch=8"]), "cpu", Network(fits)))
+        outcome = depth(Scene(root), Job(Settings().with_assignments(["depth.batch=8", "depth.max_depth_m=300"]), "cpu", Network(fits)))
         assert [signal.code for signal in outcome.signals] == (["SMALLER_BATCH"] if fits == 1 else [])
         maps.append({path.name: path.read_bytes() for path in (root / "depth").iterdir()})
     assert maps[0] == maps[1] and len(maps[0]) == tiny.COUNT
