@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
@@ -14,40 +14,10 @@ from recon3d.files import read_json, remove, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.lock import held
-from recon3d.signals import ADVICE, Signal
+from recon3d.manifest import CHECKED, MANIFEST, MAYBE, OUTPUTS, SCHEMA, UPSTREAM, is_manifest
+from recon3d.signals import Signal
 
-SCHEMA = 1
-MANIFEST = "scene.json"
-OUTPUTS: dict[str, tuple[str, ...]] = {
-    "init": ("photos", "calibration.json", "capture.json"),
-    "poses": ("sparse", "images", "masks", "cameras.json"),
-    "depth": ("depth", "disparity"),
-    "scale": ("scales.json", "poses.json"),
-    "refine": ("refined", "matched"),
-    "cloud": ("cloud.ply",),
-    "fuse": ("fused.ply", "tiles"),
-    "mesh": ("mesh.ply", "mesh.glb"),
-    "report": ("report.html", "metrics.json"),
-}
-"""The stages in their order, and the files that each alone writes."""
-
-MAYBE = ("masks", "depth", "disparity", "matched", "tiles")
-"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched and
-tiles while `refine` and `fuse` work."""
-
-CHECKED = ("init", "poses", "depth", "scale", "refine", "fuse")
-"""Stages whose files others build on: they must be what was written; a mesh or a cloud is the user's to change."""
-
-UPSTREAM = {
-    "poses": "init",
-    "depth": "poses",
-    "scale": "depth",
-    "refine": "scale",
-    "cloud": "refine",
-    "fuse": "refine",
-    "mesh": "fuse",
-    "report": "mesh",
-}
+__all__ = ["MANIFEST", "OUTPUTS", "SCHEMA", "UPSTREAM", "Scene", "poses_as_json", "poses_from_json"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +89,7 @@ class Scene:
             InputError: another schema version.
         """
         data = read_json(self._manifest_path)
-        if not _is_manifest(data):
+        if not is_manifest(data):
             raise InputError(f"{self._manifest_path}: not a scene's manifest, or damaged; name another SCENE")
         if data.get("schema") != SCHEMA:
             raise InputError(
@@ -311,23 +281,6 @@ class Scene:
     def world_from_cam(self) -> dict[str, SE3]:
         """The final poses: metric, levelled."""
         return poses_from_json(read_json(self.root / "poses.json"))
-
-
-def _is_manifest(data: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether what a manifest holds is of the kinds that are read from it."""
-    if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
-        return False
-    entries, signals = data["stages"].values(), data.get("signals")
-    if data.get("schema") != SCHEMA:  # said by itself
-        return True
-    return (
-        all(isinstance(e, dict) and all(isinstance(e.get(k, {}), dict) for k in ("settings", "facts")) for e in entries)
-        and isinstance(signals, list)
-        and all(isinstance(s, dict) and {"stage", "code", "message", "photos"} <= s.keys() for s in signals)
-        and all(
-            isinstance(s["photos"], list) and str(s["code"]) in ADVICE and str(s["stage"]) in OUTPUTS for s in signals
-        )
-    )
 
 
 def poses_as_json(world_from_cam: Mapping[str, SE3], unit: str = "m") -> dict[str, Any]:

@@ -120,10 +120,10 @@ def test_smaller_steps_or_a_line_that_says_so(case, tmp_path, monkeypatch):
 
 def test_depth_computed_in_smaller_steps_is_the_same_and_it_is_said(tiny_scene, tmp_path):
     root = tiny.copied(tiny_scene, tmp_path)
-    maps = []
+    settings, maps = Settings().with_assignments(["depth.batch=8", "depth.max_depth_m=300"]), []
     for fits in (8, 1):
         Scene(root).forget("depth")
-        outcome = depth(Scene(root), Job(Settings().with_assignments(["depth.batch=8", "depth.max_depth_m=300"]), "cpu", Network(fits)))
+        outcome = depth(Scene(root), Job(settings, "cpu", Network(fits)))
         assert [signal.code for signal in outcome.signals] == (["SMALLER_BATCH"] if fits == 1 else [])
         maps.append({path.name: path.read_bytes() for path in (root / "depth").iterdir()})
     assert maps[0] == maps[1] and len(maps[0]) == tiny.COUNT

@@ -1,0 +1,55 @@
+"""The stages of a scene: their order, the files of each, and what a manifest of them looks like."""
+
+from typing import Any, TypeGuard
+
+from recon3d.signals import ADVICE
+
+SCHEMA = 1
+MANIFEST = "scene.json"
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "init": ("photos", "calibration.json", "capture.json"),
+    "poses": ("sparse", "images", "masks", "cameras.json"),
+    "depth": ("depth", "disparity"),
+    "scale": ("scales.json", "poses.json"),
+    "refine": ("refined", "matched"),
+    "cloud": ("cloud.ply",),
+    "fuse": ("fused.ply", "tiles"),
+    "mesh": ("mesh.ply", "mesh.glb"),
+    "report": ("report.html", "metrics.json"),
+}
+"""The stages in their order, and the files that each alone writes."""
+
+MAYBE = ("masks", "depth", "disparity", "matched", "tiles")
+"""Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched and
+tiles while `refine` and `fuse` work."""
+
+CHECKED = ("init", "poses", "depth", "scale", "refine", "fuse")
+"""Stages whose files others build on: they must be what was written; a mesh or a cloud is the user's to change."""
+
+UPSTREAM = {
+    "poses": "init",
+    "depth": "poses",
+    "scale": "depth",
+    "refine": "scale",
+    "cloud": "refine",
+    "fuse": "refine",
+    "mesh": "fuse",
+    "report": "mesh",
+}
+
+
+def is_manifest(data: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether what a manifest holds is of the kinds that are read from it."""
+    if not isinstance(data, dict) or not isinstance(data.get("stages"), dict):
+        return False
+    entries, signals = data["stages"].values(), data.get("signals")
+    if data.get("schema") != SCHEMA:  # said by itself
+        return True
+    return (
+        all(isinstance(e, dict) and all(isinstance(e.get(k, {}), dict) for k in ("settings", "facts")) for e in entries)
+        and isinstance(signals, list)
+        and all(isinstance(s, dict) and {"stage", "code", "message", "photos"} <= s.keys() for s in signals)
+        and all(
+            isinstance(s["photos"], list) and str(s["code"]) in ADVICE and str(s["stage"]) in OUTPUTS for s in signals
+        )
+    )
