@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.mesh.edges import Edges
+from recon3d.mesh.edges import usual_edge
 from recon3d.mesh.manifold import manifold, sound
 
 EDGE = 0.01
@@ -74,9 +74,7 @@ def _simplified(mesh: Mesh, count: int) -> Mesh:
     """At most so many triangles, if that can be; manifold, without colours."""
     if count >= len(mesh.triangles):
         return mesh
-    ends = Edges.of(mesh.triangles).ends
-    usual = float(np.median(np.linalg.norm(mesh.vertices[ends[:, 0]] - mesh.vertices[ends[:, 1]], axis=1)))
-    middle, scale = mesh.vertices.mean(axis=0), EDGE / max(usual, 1e-12)
+    middle, scale = mesh.vertices.mean(axis=0), EDGE / max(usual_edge(mesh.vertices, mesh.triangles), 1e-12)
     vertices, faces = (mesh.vertices - middle) * scale, np.array(mesh.triangles)
     for patience in PATIENCE:
         points, found = fast_simplification.simplify(

@@ -79,3 +79,11 @@ def areas(vertices: Array, triangles: Array) -> Array:
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     found: Array = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
     return found
+
+
+def usual_edge(vertices: Array, triangles: Array) -> float:
+    """The median length of an edge [m]; 0 where there is none."""
+    ends = Edges.of(triangles).ends
+    if not len(ends):
+        return 0.0
+    return float(np.median(np.linalg.norm(vertices[ends[:, 0]] - vertices[ends[:, 1]], axis=1)))

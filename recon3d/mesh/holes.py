@@ -4,7 +4,7 @@ import numpy as np
 
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.mesh.edges import Edges
+from recon3d.mesh.edges import Edges, usual_edge
 from recon3d.mesh.patch import patched
 from recon3d.mesh.rims import Rims
 from recon3d.mesh.triangulate import across
@@ -25,15 +25,7 @@ def rims_and_holes(mesh: Mesh, max_hole: float | None) -> tuple[int, int]:
 
 def max_length(mesh: Mesh, max_hole: float | None) -> float:
     """The length [m] up to which rims are closed."""
-    return USUAL_RIM * usual_edge(mesh) if max_hole is None else max_hole
-
-
-def usual_edge(mesh: Mesh) -> float:
-    """The median length of an edge [m]; 0 where there is none."""
-    ends = Edges.of(mesh.triangles).ends
-    if not len(ends):
-        return 0.0
-    return float(np.median(np.linalg.norm(mesh.vertices[ends[:, 0]] - mesh.vertices[ends[:, 1]], axis=1)))
+    return USUAL_RIM * usual_edge(mesh.vertices, mesh.triangles) if max_hole is None else max_hole
 
 
 def without_holes(mesh: Mesh, max_hole: float | None) -> Mesh:
@@ -55,7 +47,7 @@ def without_holes(mesh: Mesh, max_hole: float | None) -> Mesh:
         return mesh
     chords = _chords(mesh, rims, holes)
     patches = [_patch(mesh, rims, holes[rims.count[holes] == count], chords) for count in np.unique(rims.count[holes])]
-    return patched(mesh, np.concatenate(patches), usual_edge(mesh))
+    return patched(mesh, np.concatenate(patches), usual_edge(mesh.vertices, mesh.triangles))
 
 
 def _patch(mesh: Mesh, rims: Rims, holes: Array, chords: Array) -> Array:
