@@ -198,8 +198,9 @@ class MeshSettings:
     """Merge triangles where the surface is flat until so many are left; None = keep all."""
     max_error: float | None = None
     """Merge triangles as far as the surface moves by no more than this [m]; with `triangles` also set, no further."""
-    normals: bool = True
-    """Normals anew from the triangles; off = as the fusion saw them."""
+    normals: bool | None = None
+    """Normals anew from the triangles; off = as the fusion or the depth map had them; None = anew, but of one photo as
+    its depth map had them."""
 
 
 @dataclass(frozen=True)

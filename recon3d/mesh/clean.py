@@ -93,7 +93,8 @@ def _with_normals(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change
         return anew, []
     cosine = np.einsum("vc,vc->v", mesh.normals, normals)
     off = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
-    return anew if settings.normals else mesh, [Change("normals_off_deg", off, 0.0 if settings.normals else off)]
+    keep = settings.normals is False
+    return mesh if keep else anew, [Change("normals_off_deg", off, off if keep else 0.0)]
 
 
 STEPS: dict[str, Step] = {

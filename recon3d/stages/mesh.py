@@ -1,5 +1,7 @@
 """Stage mesh: the fused surface as a clean mesh."""
 
+import dataclasses
+
 from recon3d.errors import InputError, StageError
 from recon3d.files import replacing
 from recon3d.formats.glb import write_glb
@@ -12,7 +14,7 @@ from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 3
+VERSION = 4
 
 
 def mesh(scene: Scene, job: Job) -> Outcome:
@@ -26,8 +28,13 @@ def mesh(scene: Scene, job: Job) -> Outcome:
 
 
 def _work(scene: Scene, job: Job) -> Found:
-    cleaned, changes = clean(_fused(scene), job.settings.mesh, job.report)
-    if "surface_voxels" in scene.facts("fuse"):
+    settings, is_fused = job.settings.mesh, "surface_voxels" in scene.facts("fuse")
+    if (
+        settings.normals is None
+    ):  # one photo's depth has normals over many pixels; its triangles show the sensor's steps
+        settings = dataclasses.replace(settings, normals=is_fused)
+    cleaned, changes = clean(_fused(scene), settings, job.report)
+    if is_fused:
         changes.insert(0, Change("surface_voxels", **scene.facts("fuse")["surface_voxels"]))
     if not len(cleaned.triangles):
         raise StageError(

@@ -1,5 +1,6 @@
 """Stage mesh on fused surfaces of all kinds, made without fusing."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_another_setting_or_another_surface_is_cleaned_again(scene):
     write_mesh(scene.file("fused.ply"), mesh_of(trimesh.creation.icosphere(2)))
     scene.finish("fuse", {}, [])
     assert mesh(scene, Job()).facts["triangles"] == 320
+
+
+@pytest.mark.parametrize("is_fused", [True, False])
+def test_one_photo_keeps_its_depth_s_normals_and_many_get_the_surface_s(scene, is_fused):
+    ball = trimesh.creation.icosphere(3)
+    up = np.tile(np.float32([0, 0, 1]), (len(ball.vertices), 1))
+    write_mesh(scene.file("fused.ply"), dataclasses.replace(mesh_of(ball), normals=up))
+    scene.finish("fuse", {"surface_voxels": {"before": 20, "after": 10}} if is_fused else {}, [])
+    changes = mesh(scene, Job()).facts["changes"]
+    cleaned = read_mesh(scene.file("mesh.ply"))
+    true = cleaned.vertices if is_fused else up
+    assert np.einsum("vc,vc->v", cleaned.normals, true).min() > 0.99
+    assert ("surface_voxels" in changes) == is_fused
 
 
 def test_a_count_of_triangles_is_reached(scene):
