@@ -30,6 +30,8 @@ class Pass:
         count: hypotheses in it; odd, so that the start is one of them.
         asks: whether the other views' results of the pass before count.
         anew: start from the prior, not from the pass before: what was caught in a wrong place comes free.
+        small: cost of a change by one label from pixel to pixel: the finer the labels the less, else depth comes in
+            steps.
     """
 
     share: float
@@ -37,16 +39,17 @@ class Pass:
     count: int
     asks: bool
     anew: bool
+    small: float
 
 
 PASSES = (
-    Pass(0.25, 0.8, 65, asks=False, anew=True),
-    Pass(0.5, 0.8, 65, asks=True, anew=True),
-    Pass(0.5, 0.2, 33, asks=True, anew=False),
-    Pass(1.0, 0.04, 13, asks=False, anew=False),
+    Pass(0.25, 0.8, 65, asks=False, anew=True, small=0.1),
+    Pass(0.5, 0.8, 65, asks=True, anew=True, small=0.1),
+    Pass(0.5, 0.2, 33, asks=True, anew=False, small=0.1),
+    Pass(1.0, 0.04, 13, asks=False, anew=False, small=0.02),
 )
 """Coarse to fine: first far and wide, last to a part of a pixel."""
-SMALL_CHANGE, LARGE_CHANGE, EDGE = 0.1, 1.0, 0.05
+LARGE_CHANGE, EDGE = 1.0, 0.05
 """Costs of the semi-global aggregation, in units of 1 - NCC, and the grey difference of an edge."""
 AGREEMENT = 1.0
 """What the other views' results count against their photos."""
@@ -94,7 +97,7 @@ def refined(
     cost = matching_cost(small, [other.shrunk(how.share) for other in others], log_depth.exp(), offsets)
     if how.asks and opinions:
         cost += AGREEMENT * disagreement(small, opinions, log_depth.exp(), offsets)
-    total = aggregate(cost, small.grey, small=SMALL_CHANGE, large=LARGE_CHANGE, edge=EDGE)
+    total = aggregate(cost, small.grey, small=how.small, large=LARGE_CHANGE, edge=EDGE)
     # after the aggregation: a prior errs over whole surfaces at a time, so that its word counts once, with heavy tails
     doubt = torch.clamp(start_sigma, min=LEAST_DOUBT)
     total += TEMPERATURE * torch.log1p(0.5 * (offsets[:, None, None] / doubt) ** 2)

@@ -20,13 +20,13 @@ from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.match import Matched, match
 from recon3d.stages.ties_depth import empty_signals, is_of_ties
 
-VERSION = 3
+VERSION = 4
 CACHED_VIEWS = 24
 """Depth maps held in memory at a time: neighbours of one view are mostly neighbours of the next."""
 USEFUL_SIGMA = 0.02
 """Sigma of a matched depth up to which it is kept, of the scene's median depth: fusion truncates at a twentieth, and
 what lies beyond half of that from the surface makes surfaces of its own."""
-LARGE_MISFIT = 0.5
+LARGE_MISFIT = 0.35
 """Mean 1 - NCC of a photo from which its pose is doubted, if it is also twice the usual."""
 
 
