@@ -16,8 +16,12 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "fuse": ("fused.ply", "tiles"),
     "mesh": ("mesh.ply", "mesh.glb"),
     "report": ("report.html", "metrics.json"),
+    "texture": ("textured.glb",),
 }
 """The stages in their order, and the files that each alone writes."""
+
+ON_DEMAND = ("texture",)
+"""Stages that a run leaves out: they are done when they are asked for by name."""
 
 MAYBE = ("masks", "depth", "disparity", "matched", "tiles")
 """Outputs that not every scene has: masks where a lens left a border, depth or disparity by the model, matched and
@@ -35,6 +39,7 @@ UPSTREAM = {
     "fuse": "refine",
     "mesh": "fuse",
     "report": "mesh",
+    "texture": "mesh",
 }
 
 

@@ -14,10 +14,10 @@ from recon3d.files import read_json, remove, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.lock import held
-from recon3d.manifest import CHECKED, MANIFEST, MAYBE, OUTPUTS, SCHEMA, UPSTREAM, is_manifest
+from recon3d.manifest import CHECKED, MANIFEST, MAYBE, ON_DEMAND, OUTPUTS, SCHEMA, UPSTREAM, is_manifest
 from recon3d.signals import Signal
 
-__all__ = ["MANIFEST", "OUTPUTS", "SCHEMA", "UPSTREAM", "Scene", "poses_as_json", "poses_from_json"]
+__all__ = ["MANIFEST", "ON_DEMAND", "OUTPUTS", "SCHEMA", "UPSTREAM", "Scene", "poses_as_json", "poses_from_json"]
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,16 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
+class TextureSettings:
+    """The textured mesh, which `texture` makes."""
+
+    size: int | None = None
+    """Width and height of the texture, 64 to 8192 [px]; None = 2048, 4096 or 8192, by what the photos resolve."""
+    picture: str = "jpeg"
+    """How textured.glb holds the texture: jpeg (quality 95) or png (exact, some five times the size)."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All sections, in the order of the stages."""
 
@@ -226,6 +236,7 @@ class Settings:
     fuse: FuseSettings = field(default_factory=FuseSettings)
     mesh: MeshSettings = field(default_factory=MeshSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    texture: TextureSettings = field(default_factory=TextureSettings)
 
     def replaced(self, section: str, **values: Any) -> "Settings":
         """These settings with some values of one section changed; names, types and ranges are checked.

@@ -11,7 +11,7 @@ import recon3d
 from recon3d.settings import Settings, sections
 
 PACKAGE = Path(recon3d.__file__).parent
-LIBRARY = ["geometry", "photos", "poses", "depth", "scale", "refine", "fusion", "formats", "metrics", "show"]
+LIBRARY = ["geometry", "photos", "poses", "depth", "scale", "refine", "fusion", "texture", "formats", "metrics", "show"]
 HEAVY = ["numpy", "torch", "open3d", "cv2", "pycolmap", "transformers", "matplotlib", "jinja2"]
 
 

@@ -11,7 +11,7 @@ from recon3d.cli.app import app
 from recon3d.cli.words import JsonOpt, SceneArg, short
 
 NAMES = (
-    "mesh: ply, glb, obj, usd, stl, blend; cloud: cloud-ply, las, laz, splats; "
+    "mesh: ply, glb, obj, usd, stl, blend; texture: textured-glb, textured-obj; cloud: cloud-ply, las, laz, splats; "
     "photos: colmap, colmap-text, nerfstudio, tum, depth-png, depth-exr"
 )
 

@@ -51,9 +51,8 @@ def write_textured_obj(path: Path, textured: TexturedMesh) -> list[Path]:
     with path.open("wb") as file:
         file.write(f"{Y_UP}\nmtllib {material.name}\nusemtl photos\n".encode(errors="surrogateescape"))
         file.writelines(text_rows("v %.6f %.6f %.6f\n", y_up(mesh.vertices)))
-        file.writelines(
-            text_rows("vt %.7f %.7f\n", np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1))
-        )  # OBJ's v grows upwards
+        upwards = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)  # as OBJ's v grows
+        file.writelines(text_rows("vt %.7f %.7f\n", upwards))
         if mesh.normals is not None:
             file.writelines(text_rows("vn %.4f %.4f %.4f\n", y_up(mesh.normals)))
         rows = np.stack(corners, axis=-1).reshape(len(mesh.triangles), -1)

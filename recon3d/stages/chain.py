@@ -20,6 +20,7 @@ from recon3d.stages.poses import poses
 from recon3d.stages.refine import refine
 from recon3d.stages.report import report
 from recon3d.stages.scale import scale
+from recon3d.stages.texture import texture
 
 STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
     "poses": lambda scene, job: poses(scene, job, trusted_depth=is_trusted(job)),
@@ -32,6 +33,9 @@ STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
     "report": report,
 }
 """The stages after init, in their order."""
+
+ON_DEMAND: dict[str, Callable[[Scene, Job], Outcome]] = {"texture": texture}
+"""Stages that are done only where they are asked for."""
 
 
 def run(photos: Photos, root: str | Path, job: Job) -> Iterator[Outcome]:
@@ -72,7 +76,7 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
             f"init PHOTOS -o {scene.root}"
         )
     for name in needed[1:]:
-        yield STAGES[name](scene, dataclasses.replace(job, force=job.force and name == stage))
+        yield (STAGES | ON_DEMAND)[name](scene, dataclasses.replace(job, force=job.force and name == stage))
 
 
 def _refine(scene: Scene, job: Job) -> Outcome:

@@ -20,6 +20,8 @@ from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.obj import write_obj
 from recon3d.formats.ply import write_cloud
 from recon3d.formats.stl import write_stl
+from recon3d.formats.textured_glb import read_textured_glb, write_textured_glb
+from recon3d.formats.textured_obj import write_textured_obj
 from recon3d.formats.tum import write_tum
 from recon3d.formats.usd import write_usd
 from recon3d.fusion.initial_points import initial_points
@@ -197,6 +199,18 @@ def _blend(scene: Scene, path: Path, report: Report) -> Exported:
     return Exported.of_mesh(mesh, cameras=len(views))
 
 
+def _textured_glb(scene: Scene, path: Path, report: Report) -> Exported:
+    textured, views = read_textured_glb(scene.file("textured.glb")), views_of(scene)
+    write_textured_glb(path, textured, {"scale": scale_comments(scene)[0]}, views)
+    return Exported.of_mesh(textured.mesh, cameras=len(views))
+
+
+def _textured_obj(scene: Scene, folder: Path, report: Report) -> Exported:
+    textured = read_textured_glb(scene.file("textured.glb"))
+    write_textured_obj(folder / "mesh.obj", textured)
+    return Exported.of_mesh(textured.mesh)
+
+
 def _copy_cloud(scene: Scene, path: Path, report: Report) -> Exported:
     cloud = _cloud(scene)
     shutil.copyfile(scene.file("cloud.ply"), path)
@@ -233,6 +247,8 @@ FORMATS: dict[str, Format] = {
     "usd": Format("mesh.usdc", _MESH_STAGE, _usd, (".usdc", ".usda", ".usd")),
     "stl": Format("mesh.stl", _MESH_STAGE, _stl),
     "blend": Format("scene.blend", _MESH_STAGE, _blend),
+    "textured-glb": Format("textured.glb", "texture", _textured_glb),
+    "textured-obj": Format("textured-obj", "texture", _textured_obj),
     "cloud-ply": Format("cloud.ply", "cloud", _copy_cloud),
     "las": Format("cloud.las", "cloud", _las),
     "laz": Format("cloud.laz", "cloud", _las),
