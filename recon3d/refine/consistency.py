@@ -20,6 +20,8 @@ MIN_OVERLAP = 0.1
 """Share of a view that another must see to be its neighbour."""
 USEFUL_BASELINE = 0.05
 """Baseline over depth from which another view is truly another look at things."""
+LEAST_BASELINE = 0.002
+"""Baseline over depth below which another view is the same look: less than a pixel of parallax in usual photos."""
 THROUGH = 3.0
 """Tolerances by which a point must stand in front of what another view saw to count as looked through."""
 CLEARLY = 2 * math.sqrt(2)
@@ -85,7 +87,7 @@ def neighbours_of(
         overlap = inside.mean(axis=1)
         baseline = np.linalg.norm(centres - centres[index], axis=1) / depth
         angle = np.arccos(np.clip(rotations[:, :, 2] @ rotations[index, :, 2], -1, 1))
-        useful = (overlap >= MIN_OVERLAP) & (angle < MAX_ANGLE) & (baseline > 0)
+        useful = (overlap >= MIN_OVERLAP) & (angle < MAX_ANGLE) & (baseline > LEAST_BASELINE)
         useful[index] = False
         worth = inside * (useful * baseline / (baseline + USEFUL_BASELINE))[:, None]
         chosen[name] = tuple(names[other] for other in _covering(worth, count))

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from misled import written
 from synthetic import room_frames
 
@@ -34,13 +35,14 @@ def test_flying_pixels_go_and_good_ones_stay():
     assert good_kept >= 0.95 * good_count
 
 
-def test_through_the_stage_flying_pixels_go_and_good_ones_stay(tmp_path):
+@pytest.mark.parametrize("matching", ["off", pytest.param("on", marks=pytest.mark.slow)])
+def test_through_the_stage_flying_pixels_go_and_good_ones_stay(tmp_path, matching):
     frames = room_frames(7, 320, 240)
     capture = written(tmp_path, frames)
     blurred = [cv2.GaussianBlur(frame.depth, (0, 0), 1.0) for frame in frames]
     for frame, depth in zip(frames, blurred, strict=True):
         np.save(tmp_path / "maps" / f"{frame.name}.npy", depth)
-    scene = capture.mesh(tmp_path / "scene", "refine.photometric=off", until="refine")
+    scene = capture.mesh(tmp_path / "scene", f"refine.photometric={matching}", until="refine")
     flying_count = flying_kept = good_count = good_kept = 0
     for frame, depth in zip(frames, blurred, strict=True):
         refined = load_array(scene.refined_path(frame.name))
