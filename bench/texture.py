@@ -74,7 +74,7 @@ def held_out(scene: Scene, every: int, size: int | None, triangles: int | None) 
 
     plan = plan_fusion(photos(out=False), FuseSettings())
     tiles = (fuse_tile(photos(out=False), plan, tile) for tile in plan.tiles)
-    surface = in_order(fused(tiles, plan))
+    surface = in_order(fused(tiles, plan).mesh)
     mesh, _ = clean(surface, MeshSettings(triangles=triangles))
     start, busy = time.perf_counter(), time.process_time()
     baked = bake(mesh, lambda: photos(out=False), size)
