@@ -28,7 +28,7 @@ def ended(stage, moment, signals, photos, root):
     Scene(root).forget(stage)
     line = [sys.executable, str(Path(__file__).with_name("killed.py")), stage, moment, signals]
     line += ["run", str(photos), "-o", str(root), *tiny.SETTINGS]
-    done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=900)
     assert not Scene.open(root).is_done(stage), done.stderr
     return done
 
