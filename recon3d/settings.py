@@ -1,15 +1,14 @@
 """Every knob of recon3d with its default and unit; read from TOML files and section.key=value."""
 
 import dataclasses
-import math
 import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recon3d.errors import InputError
+from recon3d.setting_value import converted
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ class Settings:
         for key, value in values.items():
             if key not in wanted:
                 raise InputError(f"settings: got {section}.{key}, wanted one of {', '.join(wanted)}")
-            values[key] = _converted(f"{section}.{key}", value, wanted[key])
+            values[key] = converted(f"{section}.{key}", value, wanted[key])
         changed: Any = {section: dataclasses.replace(old, **values)}
         return dataclasses.replace(self, **changed)
 
@@ -289,39 +288,3 @@ class Settings:
 def sections() -> list[str]:
     """Names of the sections, in the order of the stages."""
     return [section.name for section in dataclasses.fields(Settings)]
-
-
-def _converted(name: str, value: Any, kind: Any) -> Any:
-    """`value`, perhaps a text, as the type of the setting `name`."""
-    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    text = value.strip() if isinstance(value, str) else None
-    if type(None) in kinds and (value is None or (text or "").lower() in ("none", "auto")):
-        return None
-    kind = next(k for k in kinds if k is not type(None))
-    if kind is bool and text is not None:
-        words = {
-            "true": True,
-            "on": True,
-            "yes": True,
-            "1": True,
-            "false": False,
-            "off": False,
-            "no": False,
-            "0": False,
-        }
-        if text.lower() in words:
-            return words[text.lower()]
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind is str and isinstance(value, str):
-        return value
-    if kind in (int, float) and not isinstance(value, bool):
-        try:
-            number = kind(value)
-        except (TypeError, ValueError):
-            number = None
-        if number is not None and math.isfinite(number) and (kind is float or float(value) == number):
-            if number < 0:
-                raise InputError(f"{name}: got {value}, wanted a number ≥ 0")
-            return number
-    raise InputError(f"{name}: got {value!r}, wanted {kind.__name__}")
