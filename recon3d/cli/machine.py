@@ -1,22 +1,12 @@
 """Commands about the program itself: its settings, and what this machine has and lacks."""
 
 from itertools import pairwise
-from typing import Any
+from typing import get_type_hints
 
 import typer
 
 from recon3d.cli.app import app
-from recon3d.settings import (
-    CloudSettings,
-    DepthSettings,
-    FuseSettings,
-    MeshSettings,
-    PhotosSettings,
-    PosesSettings,
-    RefineSettings,
-    ReportSettings,
-    ScaleSettings,
-)
+from recon3d.settings import Settings
 
 
 @app.command()
@@ -25,26 +15,13 @@ def settings() -> None:
     import ast
     import inspect
 
-    for section, kind in _SECTIONS.items():
+    for section, kind in get_type_hints(Settings).items():
         (body,) = ast.parse(inspect.getsource(kind)).body
         assert isinstance(body, ast.ClassDef)
         for field, text in pairwise(body.body):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
                 name, meaning = ast.unparse(field.target), " ".join(ast.literal_eval(text.value).split())
                 typer.echo(f"{section}.{name}={getattr(kind, name)}".ljust(36) + meaning)
-
-
-_SECTIONS: dict[str, Any] = {
-    "photos": PhotosSettings,
-    "poses": PosesSettings,
-    "depth": DepthSettings,
-    "scale": ScaleSettings,
-    "refine": RefineSettings,
-    "cloud": CloudSettings,
-    "fuse": FuseSettings,
-    "mesh": MeshSettings,
-    "report": ReportSettings,
-}
 
 
 @app.command()
