@@ -41,4 +41,8 @@ def converted(name: str, value: Any, kind: Any) -> Any:
             if number < 0:
                 raise InputError(f"{name}: got {value}, wanted a number ≥ 0")
             return number
-    raise InputError(f"{name}: got {value!r}, wanted {kind.__name__}")
+    raise InputError(f"{name}: got {value!r}, wanted {_WANTED[kind]}")
+
+
+_WANTED = {int: "a whole number", float: "a number", bool: "true or false (on or off)", str: "a text"}
+"""What a message calls the types of settings."""

@@ -38,6 +38,26 @@ def test_an_unknown_or_impossible_setting_is_refused(text):
         Settings().with_assignments([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("photos.max_side=big", "a whole number"),
+        ("fuse.voxel_size=big", "a number"),
+        ("depth.trust=maybe", "true or false"),
+    ],
+)
+def test_a_refusal_names_what_is_wanted_in_words(text, wanted):
+    with pytest.raises(InputError, match=f"wanted {wanted}"):
+        Settings().with_assignments([text])
+
+
+def test_every_setting_has_words_for_its_type():
+    for section in dataclasses.fields(Settings):
+        for setting in dataclasses.fields(getattr(Settings(), section.name)):
+            with pytest.raises(InputError, match="wanted (a |true or)"):
+                Settings().replaced(section.name, **{setting.name: object()})
+
+
 def test_a_toml_file_sets_sections(tmp_path):
     path = tmp_path / "my.toml"
     path.write_text("[fuse]\nvoxel_size = 0.05\n[scale]\nlevel = false\n")

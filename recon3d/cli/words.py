@@ -17,7 +17,10 @@ PhotosArg = Annotated[
     list[str], typer.Argument(metavar="PHOTOS…", help="A folder, a glob, photos named one by one, or a video.")
 ]
 SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="The scene's folder.")]
-OutOpt = Annotated[Path | None, typer.Option("-o", "--out", metavar="SCENE", help="The scene's folder.")]
+OutOpt = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="SCENE", help="The scene's folder. [default: PHOTOS-scene, here]"),
+]
 ModelOpt = Annotated[
     str | None,
     typer.Option(help=f"Depth model, a local folder, recorded, or ties (no network). [default: {DepthSettings.model}]"),

@@ -130,8 +130,20 @@ def print_board(out: Path, board: BoardOptions, paper: str) -> Outcome:
         else:
             as_picture(page).save(temporary, dpi=(DPI, DPI))
     facts = {"board": str(drawn), "square_m": drawn.square, "paper": paper}
-    line = f"{out}: {drawn}, square {drawn.square * 1000:g} mm, on {paper}; print at 100 %, then measure a square"
+    line = (
+        f"{out}: {drawn}, square {drawn.square * 1000:g} mm, on {paper}; print at 100 %, then measure a square; "
+        f"with photos of it: recon3d calibrate PHOTOS {_options(drawn)} -o CAMERA.json"
+    )
     return Outcome("board", line, facts, (), fresh=True)
+
+
+def _options(board: Board) -> str:
+    """The options that tell `recon3d calibrate` of a board."""
+    options = f"--type {board.kind} --board {board.columns}x{board.rows} --square {board.square:g}"
+    if board.kind != "charuco":
+        return options
+    marker = f" --marker {board.marker:g}" if board.marker else ""
+    return options + marker + (f" --dictionary {board.dictionary}" if board.dictionary != DICTIONARY else "")
 
 
 class _Greys(Mapping[str, Array]):

@@ -19,7 +19,7 @@ from recon3d.stages.mesh import mesh
 from recon3d.stages.poses import poses
 from recon3d.stages.refine import refine
 from recon3d.stages.report import report
-from recon3d.stages.scale import scale
+from recon3d.stages.scale import check_known, scale
 from recon3d.stages.texture import texture
 
 STAGES: dict[str, Callable[[Scene, Job], Outcome]] = {
@@ -48,6 +48,7 @@ def run(photos: Photos, root: str | Path, job: Job) -> Iterator[Outcome]:
     try:
         job = with_model(job, Scene.open(root) if (Path(root) / MANIFEST).is_file() else None, goes_on=False)
         _check_files(job)
+        check_known(job.settings.scale)
     except InputError:
         read_capture(photos, job.settings.photos.format)  # what is wrong with the photos is said first
         raise
@@ -67,6 +68,7 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
     """
     if stage != "poses":  # which needs no depth
         job = with_model(job, scene, goes_on=True)
+    check_known(job.settings.scale)
     needed = [stage]
     while needed[0] in UPSTREAM:
         needed.insert(0, UPSTREAM[needed[0]])

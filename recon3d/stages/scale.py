@@ -21,6 +21,7 @@ from recon3d.scale.affine import Affine, fit_affine
 from recon3d.scale.field import field_factor
 from recon3d.scale.gps import scale_of_gps
 from recon3d.scale.joint import Evidence, contradicted, evidence, fit_jointly
+from recon3d.scale.known_distance import parse_known_distances
 from recon3d.scale.level import level
 from recon3d.scale.metric import MetricScale, metric_scale
 from recon3d.scale.per_view import ViewScale, fit_view, inherit, log_ratios
@@ -29,7 +30,7 @@ from recon3d.scale.ties import Ties, ties_of
 from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
 from recon3d.settings import ScaleSettings
 from recon3d.stages.aligned import is_relative, predicted
-from recon3d.stages.board import board_scale
+from recon3d.stages.board import board_scale, parse_board
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.stages.marks import known_scale
 from recon3d.stages.odometry import follow
@@ -107,6 +108,22 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
     return line, facts, [*signals, *left_out(outliers, without, settings)]
 
 
+def check_known(settings: ScaleSettings) -> None:
+    """Looks at what says how large the world is, which can be known to be wrong before any work is done.
+
+    Raises:
+        InputError: a known distance or board can't be understood, or both are given.
+    """
+    if settings.known_distance and settings.board:
+        raise InputError(
+            "got scale.known_distance and scale.board, wanted one of them: both say how large the world is"
+        )
+    if settings.known_distance:
+        parse_known_distances(settings.known_distance)
+    if settings.board:
+        parse_board(settings.board)
+
+
 def _known(
     scene: Scene,
     job: Job,
@@ -117,10 +134,7 @@ def _known(
 ) -> MetricScale | None:
     """What was measured in the scene, where something was."""
     settings = job.settings.scale
-    if settings.known_distance and settings.board:
-        raise InputError(
-            "got scale.known_distance and scale.board, wanted one of them: both say how large the world is"
-        )
+    check_known(settings)
     if settings.known_distance:
         return known_scale(scene, settings.known_distance, world_from_cam, ties, used, depth_of)
     if settings.board:

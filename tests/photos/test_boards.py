@@ -235,6 +235,7 @@ def test_wrong_options_are_named_before_photos_are_read(photos, options, message
 def test_the_board_command_writes_pages_of_the_paper_s_size(tmp_path):
     done = command("board", "--board", "7x5", "--square", "0.03", "--paper", "Letter", "-o", tmp_path / "board.pdf")
     assert done.returncode == 0 and "square 30 mm, on Letter" in done.stdout
+    assert "recon3d calibrate PHOTOS --type charuco --board 7x5 --square 0.03 -o" in done.stdout  # not its default
     box = (tmp_path / "board.pdf").read_bytes().partition(b"/MediaBox [")[2].partition(b"]")[0]
     assert [float(x) for x in box.split()] == pytest.approx([0, 0, 11 * 72, 8.5 * 72])  # points, on its side
     assert command("board", "--type", "circles", "-o", tmp_path / "board.png").returncode == 0

@@ -186,6 +186,23 @@ def test_a_stage_before_init_says_what_to_run(tmp_path):
     refused(command("poses", tmp_path / "s"), "recon3d init")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--known-distance", "2 m"], "known distance: got '2 m', wanted PHOTO:u1,v1 PHOTO:u2,v2 = METRES"),
+        (["--set", "scale.board=9x6"], "scale.board: got '9x6', wanted KIND COLUMNSxROWS SQUARE_M"),
+        (["--known-distance", "a.png:1,2 a.png:3,4 = 1", "--set", "scale.board=chessboard 9x6 0.025"], "one of them"),
+    ],
+)
+def test_a_known_length_that_makes_no_sense_is_refused_before_any_work(capture, tmp_path, options, message):
+    refused(command("run", capture, "--model", "recorded", "-o", tmp_path / "s", *options), message)
+    assert not (tmp_path / "s").exists()
+    assert command("init", capture, "-o", tmp_path / "s").returncode == 0
+    done = command("mesh", tmp_path / "s", "--model", "recorded", *options)
+    refused(done, message)
+    assert not done.stdout
+
+
 def test_a_model_and_maps_are_one_too_many(capture, tmp_path):
     refused(
         command("run", capture, "-o", tmp_path / "s", "--model", "demo", "--depth", tmp_path), "--model and --depth"
