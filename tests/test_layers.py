@@ -83,3 +83,9 @@ def test_no_import_order_corrupts_the_heap(first, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.strip() == "whole", done.stderr
+
+
+def test_modules_of_tests_have_names_of_their_own():
+    """Pytest imports them all as top-level modules: of two with one name, one is not seen."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))

@@ -33,6 +33,8 @@ def report(
 
     if (scene is None) == (compare is None):
         raise typer.BadParameter("wanted a SCENE, or --compare SCENE_A SCENE_B")
+    if scene and out:
+        raise typer.BadParameter("-o is of --compare; the report of one scene is SCENE/report.html")
     if scene:
         opened = Scene.open(scene)
         with bars() as tell:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import trimesh
-from made import grid, joined
+from painted import grid, joined
 
 import recon3d  # noqa: F401
 from recon3d.geometry import Mesh

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made import GREY, checked, grid, joined, photo, photos, smooth
+from painted import GREY, checked, grid, joined, photo, photos, smooth
 
 import recon3d  # noqa: F401
 from recon3d.errors import InputError
