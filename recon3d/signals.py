@@ -35,6 +35,7 @@ ADVICE = {
 """What to do about each signal."""
 
 MEANING = {
+    "DAMAGED": "files of the scene were changed or spoilt behind its back, as a failing disk does",
     "SKIPPED": "some files could not be used as photos, and the result is without them",
     "BROKEN_VIDEO": "the video ends in damage, and what it shows after that is missing",
     "SPARSE_VIDEO": "the frames that were kept lie far apart, so that some may share too little",

@@ -264,7 +264,8 @@ def test_weights_that_decide_nothing_may_be_missing_or_left_over(cache, folder, 
     before = (folder / "model.safetensors").read_bytes()
     change(folder)
     assert (folder / "model.safetensors").read_bytes() != before
-    np.testing.assert_array_equal(load(folder)(image, camera).values, whole)
+    # to rounding: the weights lie elsewhere in the file, and how kernels add up may depend on where in memory
+    np.testing.assert_allclose(load(folder)(image, camera).values, whole, rtol=1e-5)
 
 
 @pytest.mark.parametrize("wanted", ["cuda", "cuda:1", "mps"])

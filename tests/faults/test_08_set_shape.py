@@ -79,7 +79,7 @@ def test_every_set_is_placed_or_says_why_not(case, tmp_path):
         refused(done, words)
         return
     said(done, 0)
-    done = command("fuse" if case in MESHED else "poses", tmp_path / "s", "--depth", maps, *SETTINGS)
+    done = command("mesh" if case in MESHED else "poses", tmp_path / "s", "--depth", maps, *SETTINGS)
     assert words in said(done, 0) + done.stdout
     whole(tmp_path / "s")
     if case in MESHED:
