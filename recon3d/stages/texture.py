@@ -11,7 +11,7 @@ from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 from recon3d.texture.bake import bake
 
-VERSION = 1
+VERSION = 2
 SMALLEST, LARGEST = 64, 8192
 """Sizes that a texture may have [px]."""
 

@@ -51,7 +51,7 @@ class Samples:
         return Samples(*(part[0] for part in parts)), Samples(*(part[1] for part in parts))
 
 
-def take(view: View, number: int, points: Array, normals: Array, into: Samples, sharpness: float = 1.0) -> None:
+def take(view: View, number: int, points: Array, normals: Array, into: Samples) -> None:
     """Adds what one photo shows of each point, where that is better than the worst that is kept.
 
     Args:
@@ -60,7 +60,6 @@ def take(view: View, number: int, points: Array, normals: Array, into: Samples, 
         points: (N, 3) float32 [m].
         normals: (N, 3) float32.
         into: changed in place.
-        sharpness: factor of all its weights.
     """
     threads = numba.config.NUMBA_NUM_THREADS
     parts = np.array_split(np.arange(len(points)), threads)
@@ -72,15 +71,26 @@ def take(view: View, number: int, points: Array, normals: Array, into: Samples, 
             some = slice(part[0], part[-1] + 1)
             _take(
                 points[some], normals[some], pose.R, pose.t, lens, view.image, view.depth, view.trust,
-                number, sharpness, into.weight[some], into.color[some], into.photo[some],
+                number, into.weight[some], into.color[some], into.photo[some],
             )  # fmt: skip
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, parts))
 
 
+@numba.njit(nogil=True)
+def _cubic(t):  # type: ignore[no-untyped-def]
+    """What four neighbours count at `t` past the second, by Catmull and Rom: sharper than between two."""
+    return (
+        ((2 - t) * t - 1) * t / 2,
+        ((3 * t - 5) * t * t + 2) / 2,
+        ((4 - 3 * t) * t + 1) * t / 2,
+        (t - 1) * t * t / 2,
+    )
+
+
 def _take_samples(  # type: ignore[no-untyped-def]
-    points, normals, R, t, lens, image, depth, trust, number, sharpness, weight, color, photo
+    points, normals, R, t, lens, image, depth, trust, number, weight, color, photo
 ):
     """The loop of `take`; compiled below."""
     height, width = depth.shape
@@ -111,7 +121,7 @@ def _take_samples(  # type: ignore[no-untyped-def]
         a, b = u - left, v - top
         believed = (1 - b) * ((1 - a) * trust[top, left] + a * trust[top, left + 1])
         believed += b * ((1 - a) * trust[top + 1, left] + a * trust[top + 1, left + 1])
-        value = believed * sharpness * (fx * cosine / far) ** SHARPER
+        value = believed * (fx * cosine / far) ** SHARPER
         slot = 0
         for other in range(1, best):
             if weight[index, other] < weight[index, slot]:
@@ -120,10 +130,15 @@ def _take_samples(  # type: ignore[no-untyped-def]
             continue
         weight[index, slot] = value
         photo[index, slot] = number
+        rise, fall = _cubic(a), _cubic(b)
         for band in range(3):
-            above = (1 - a) * image[top, left, band] + a * image[top, left + 1, band]
-            below = (1 - a) * image[top + 1, left, band] + a * image[top + 1, left + 1, band]
-            color[index, slot, band] = int((1 - b) * above + b * below + 0.5)
+            total = 0.0
+            for down in range(4):
+                row = min(max(top + down - 1, 0), height - 1)
+                for right in range(4):
+                    column = min(max(left + right - 1, 0), width - 1)
+                    total += fall[down] * rise[right] * image[row, column, band]
+            color[index, slot, band] = int(min(max(total, 0.0), 255.0) + 0.5)
 
 
 _take = numba.njit(nogil=True)(_take_samples)
