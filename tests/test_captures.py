@@ -112,7 +112,7 @@ def test_hololens_walk_with_a_real_network_gives_a_mesh(shared, fastdepth, tmp_p
     errors = surface_errors(sample_surface(read_mesh(scene.file("mesh.ply"))), sample_surface(truth), [0.05])
     print(f"hololens, small network: F at 5 cm {errors.f_score[0]:.3f}")
     print(json.dumps(scene.facts("scale")))
-    assert errors.f_score[0] > 0.45  # .545 measured; .23 where the photos are not matched
+    assert errors.f_score[0] > 0.66  # .73 measured; .29 where the photos are not matched
 
 
 def test_a_photo_set_with_exif_takes_its_camera_from_there(shared, fastdepth, tmp_path):
