@@ -66,20 +66,14 @@ class Adjusted:
 
     Attributes:
         world_from_cam: poses, in the order of the tracks'.
-        points: (P, 3) float64.
         lenses: (C, 3) float64: logarithm of the focal length's factor, and the shift of the principal point over the
             focal length, x and y.
         gain: by how much minus twice the logarithm of the likelihood falls.
-        turns: (N,) angle from the given poses [TURN_SIGMA].
-        shifts: (N,) distance from the given poses [SHIFT_SIGMA of the median distance].
     """
 
     world_from_cam: tuple[SE3, ...]
-    points: Array
     lenses: Array
     gain: float
-    turns: Array
-    shifts: Array
 
     @property
     def pays(self) -> bool:
@@ -118,15 +112,8 @@ def adjusted(tracks: Tracks, given: Sequence[SE3], lenses: Array) -> Adjusted:
         better, state, cost, damping = cost - new_cost, after, new_cost, max(damping / 10, 1e-9)
         if better <= CLOSE * cost:
             break
-    turns, shifts, _ = problem.moves(state)
-    return Adjusted(
-        tuple(SE3(*pose) for pose in zip(state.R, state.t, strict=True)),
-        state.points,
-        state.lenses,
-        before - cost,
-        np.linalg.norm(turns, axis=1),
-        np.linalg.norm(shifts, axis=1),
-    )
+    poses = tuple(SE3(*pose) for pose in zip(state.R, state.t, strict=True))
+    return Adjusted(poses, state.lenses, before - cost)
 
 
 @dataclass(frozen=True, eq=False)
