@@ -16,3 +16,14 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("real captures: no ../shared/data beside this repository")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread_a_module():
+    """Small images: threads that wait for each other on a busy machine cost far more than their work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

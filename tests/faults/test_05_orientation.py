@@ -5,23 +5,13 @@ import pytest
 from commands import command
 from faulty import encoded, picture, said
 from PIL import Image
+from stored import STORED
 
 from recon3d.photos.working import load_working
 from recon3d.scene import Scene
 
 GROUP = "5. EXIF orientation"
 UPRIGHT = picture()
-STORED = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a, -1),
-}
-"""How the pixels of an upright photo lie in a file of each orientation."""
 
 CASES: dict[str, int | None] = {f"orientation {number}": number for number in range(1, 9)}
 CASES |= {"no orientation": None, "orientation 9, which there is not": 9}

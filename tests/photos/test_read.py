@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from stored import STORED
 
 from recon3d.photos.read import read_photo
 
@@ -108,19 +109,6 @@ def test_floats_that_are_no_numbers_are_black(picture, tmp_path):
     wanted = picture[..., 0].copy()
     wanted[0, :4] = 0
     assert_close(read(tmp_path / "a.tiff").image, grey(wanted))
-
-
-STORED = {
-    1: lambda a: a,
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a),
-    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
-    8: lambda a: np.rot90(a, -1),
-}
-"""How the pixels lie in a file of each EXIF orientation."""
 
 
 def oriented(picture, orientation, path, **options):

@@ -17,12 +17,7 @@ from recon3d.refine.warp import Look
 SIZE = (240, 180)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_a_module")
 
 
 def spoilt(frame, seed):

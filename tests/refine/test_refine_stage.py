@@ -8,7 +8,6 @@ import sys
 import cv2
 import numpy as np
 import pytest
-import torch
 from synthetic import room_frames, write_photos
 
 from recon3d.files import load_array
@@ -20,12 +19,7 @@ from recon3d.stages.job import Job
 COUNT = 8
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_a_module")
 
 
 @pytest.fixture(scope="module")

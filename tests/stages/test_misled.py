@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from commands import command
 from misled import as_predicted, errors, exposed, surface, visited, written
 from synthetic import look_at, render, room, room_frames
@@ -14,13 +13,7 @@ from recon3d.files import load_array
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.geometry import SE3
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_a_module")
 
 
 @pytest.fixture(scope="module")
