@@ -54,10 +54,13 @@ class Grid:
 
     def extract(self, min_weight: float) -> Mesh:
         """The surface where more than `min_weight` observations were averaged."""
+        none = np.empty((0, 3))
+        nothing = Mesh(none, none.astype(np.int32), none.astype(np.uint8), none.astype(np.float32))
+        if not self.blocks.hashmap().size():
+            return nothing
         surface = self.blocks.extract_triangle_mesh(float(min_weight)).cpu()
         if "positions" not in surface.vertex or "indices" not in surface.triangle:
-            none = np.empty((0, 3))
-            return Mesh(none, none.astype(np.int32), none.astype(np.uint8), none.astype(np.float32))
+            return nothing
         colors = np.rint(surface.vertex.colors.numpy())
         return Mesh(
             surface.vertex.positions.numpy().astype(np.float64),

@@ -8,6 +8,7 @@ import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.fusion.buffers import BLOCK, BYTES_PER_VOXEL
+from recon3d.fusion.reach import Reach
 from recon3d.fusion.survey import Survey
 from recon3d.fusion.tiles import WHOLE, Tile, tiles_of
 from recon3d.fusion.trust import Trust
@@ -49,6 +50,7 @@ class FusePlan:
         reasons: why each number is what it is, a line each.
         trust: how observations are weighted; None = all the same.
         tiles: boxes of blocks that are fused one after another, each with its surroundings within the memory.
+        reaches: where each frame has depth.
     """
 
     voxel_size: float
@@ -61,6 +63,12 @@ class FusePlan:
     reasons: tuple[str, ...] = ()
     trust: Trust | None = None
     tiles: tuple[Tile, ...] = (WHOLE,)
+    reaches: tuple[Reach, ...] = ()
+
+    def near(self, tile: Tile) -> tuple[str, ...]:
+        """Names of the frames that may have a say in a tile; the others can be left out of it, and nothing changes."""
+        size = BLOCK * self.voxel_size
+        return tuple(reach.name for reach in self.reaches if reach.touches(tile, self.truncation, size))
 
     def may_double(self, capacity: int) -> bool:
         """Whether a grid of `capacity` blocks may grow to twice that; old and new buffers live together meanwhile."""
@@ -133,6 +141,7 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
         tuple(reasons),
         trust,
         tiles,
+        survey.reaches,
     )
 
 

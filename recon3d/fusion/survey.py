@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon3d.errors import InputError, StageError
+from recon3d.fusion.reach import Reach
 from recon3d.fusion.tiles import FAR
 from recon3d.fusion.trust import Trust, cosines
 from recon3d.geometry import Frame
@@ -26,9 +27,11 @@ class Survey:
 
     Attributes:
         samples: of each frame with depth.
+        reaches: where each frame with depth has it.
     """
 
     samples: "list[Sample]"
+    reaches: tuple[Reach, ...]
 
     @classmethod
     def of(cls, frames: Iterable[Frame]) -> "Survey":
@@ -37,10 +40,17 @@ class Survey:
         Raises:
             StageError: no frame has any depth.
         """
-        samples = [sample for sample in map(Sample.of, frames) if len(sample.depth)]
+        samples, reaches = [], []
+        for frame in frames:
+            if not frame.depth.any():
+                continue
+            reaches.append(Reach.of(frame))
+            sample = Sample.of(frame)
+            if len(sample.depth):  # a frame may have depth at none of the pixels that are looked at
+                samples.append(sample)
         if not samples:
             raise StageError("fuse: no photo has any depth left; see what refine dropped, or loosen its settings")
-        return cls(samples)
+        return cls(samples, tuple(reaches))
 
     @property
     def views(self) -> int:

@@ -1,6 +1,6 @@
 """TSDF: depth maps of many views averaged into one surface, tile by tile."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from recon3d.errors import StageError
@@ -53,20 +53,27 @@ def fuse_tile(
     """Fuses the part of the surface that lies in one tile; see `fuse`.
 
     Blocks are fused each on their own and triangles are kept by the tile that they lie in: together the tiles give the
-    surface that one grid would, bit by bit.
+    surface that one grid would, bit by bit. Frames that don't come near the tile (`FusePlan.near`) may be left out.
     """
     grid = Grid.empty(plan, device, tile)
     part = f" {1 + plan.tiles.index(tile)} of {len(plan.tiles)}" if len(plan.tiles) > 1 else ""
-    report(f"fuse{part}", 0, plan.views)
+    wanted = plan.views if tile == WHOLE else len(plan.near(tile))
+    report(f"fuse{part}", 0, wanted)
     any_depth = False
-    for done, frame in enumerate(frames, 1):
+    for done, frame in enumerate(frames if tile == WHOLE else _near(frames, plan, tile), 1):
         any_depth |= grid.integrate(frame)
-        report(f"fuse{part}", done, plan.views)
-    if not any_depth:
+        report(f"fuse{part}", done, wanted)
+    if tile == WHOLE and not any_depth:
         raise StageError("fuse: no photo has any depth left; see what refine dropped, or loosen its settings")
     mesh = grid.extract(plan.min_weight)
     mesh = mesh if tile == WHOLE else part_of(mesh, tile, BLOCK * plan.voxel_size)
     return Fused(mesh, *grid.observed(plan.min_weight))
+
+
+def _near(frames: Iterable[Frame], plan: FusePlan, tile: Tile) -> Iterator[Frame]:
+    """Those of the frames that the tile needs."""
+    names = set(plan.near(tile))
+    return (frame for frame in frames if frame.name in names)
 
 
 def fused(tiles: Iterable[Fused], plan: FusePlan) -> Fused:

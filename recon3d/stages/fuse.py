@@ -67,7 +67,7 @@ def _fused(scene: Scene, job: Job, plan: FusePlan, key: str) -> Fused:
     paths = [scene.file(TILES) / f"{key[:16]}-{number}.npz" for number in range(len(plan.tiles))]
     for path, tile in zip(paths, plan.tiles, strict=True):
         if not path.exists():
-            part = fuse_tile(frames(scene), plan, tile, job.device, job.report)
+            part = fuse_tile(frames(scene, names=plan.near(tile)), plan, tile, job.device, job.report)
             arrays = {name: getattr(part.mesh, name) for name in PARTS}
             with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays, counts=(part.seen, part.kept))

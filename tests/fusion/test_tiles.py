@@ -8,7 +8,7 @@ from recon3d.errors import InputError
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
 from recon3d.fusion.tiles import WHOLE, tiles_of
-from recon3d.fusion.tsdf import fuse, fuse_tile
+from recon3d.fusion.tsdf import fuse, fuse_tile, fused
 from recon3d.settings import FuseSettings
 
 SETTINGS = FuseSettings(voxel_size=0.02)
@@ -43,6 +43,19 @@ def test_a_scene_in_tiles_is_the_scene_in_one_grid_to_the_bit():
     assert "tiles" in tiled.reasons[-1]
     one, other = (in_order(fuse(frames, plan)) for plan in (whole, tiled))
     assert len(one.triangles) > 20_000
+    for name in ("vertices", "triangles", "colors", "normals"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_tiles_made_and_put_together_in_any_order_are_the_same_surface():
+    photos = [_sigma(frame) for frame in room_frames(3)]
+    budget = plan_fusion(photos, SETTINGS).block_count * BYTES_PER_BLOCK / 2**30
+    plan = plan_fusion(photos, dataclasses.replace(SETTINGS, max_memory_gib=0.4 * budget))
+    tiles = list(plan.tiles)
+    assert len(tiles) > 2
+    one, other = (
+        in_order(fused([fuse_tile(photos, plan, tile) for tile in order], plan).mesh) for order in (tiles, tiles[::-1])
+    )
     for name in ("vertices", "triangles", "colors", "normals"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
 

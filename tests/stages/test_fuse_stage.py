@@ -20,14 +20,14 @@ def test_tiles_that_are_done_are_not_done_again_after_a_kill(tmp_path, monkeypat
     plan = plan_fusion(photos, dataclasses.replace(settings, max_memory_gib=0.6 * budget))
     read = []
 
-    def frames(scene, limit=None):
+    def frames(scene, names, limit=None):
         read.append(scene)
         if len(read) == limit:
             raise KeyboardInterrupt
-        return iter(photos)
+        return (photo for photo in photos if photo.name in names)
 
     scene, key = Scene(tmp_path), "0123456789abcdef" * 4
-    monkeypatch.setattr(stage, "frames", lambda scene: frames(scene, limit=2))
+    monkeypatch.setattr(stage, "frames", lambda scene, names: frames(scene, names, limit=2))
     with pytest.raises(KeyboardInterrupt):
         stage._fused(scene, Job(), plan, key)
     monkeypatch.setattr(stage, "frames", frames)
