@@ -59,8 +59,8 @@ def tiled(frames, part):
 
 
 def test_a_tile_of_a_long_hall_needs_few_of_its_photos_and_nothing_of_the_others():
-    frames = hall_frames(8)
-    plan = tiled(frames, 0.4)
+    frames = hall_frames(11)
+    plan = tiled(frames, 0.5)
     assert len(plan.tiles) > 2
     names = [plan.near(tile) for tile in plan.tiles]
     assert sum(map(len, names)) < 0.7 * len(names) * len(frames)
