@@ -25,7 +25,7 @@ def bars() -> Iterator[Report]:
     console = Console(stderr=True)
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
-    def report(title: str, done: int, total: int) -> None:
+    def report(title: str, done: int, total: int, photo: str = "") -> None:
         task = next((task for task in progress.tasks if task.description == title), None)
         if task is None:
             for old in progress.task_ids:

@@ -62,7 +62,7 @@ def fuse_tile(
     any_depth = False
     for done, frame in enumerate(frames if tile == WHOLE else _near(frames, plan, tile), 1):
         any_depth |= grid.integrate(frame)
-        report(f"fuse{part}", done, wanted)
+        report(f"fuse{part}", done, wanted, frame.name)
     if tile == WHOLE and not any_depth:
         raise StageError("fuse: no photo has any depth left; see what refine dropped, or loosen its settings")
     mesh = grid.extract(plan.min_weight)

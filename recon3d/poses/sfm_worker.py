@@ -33,7 +33,7 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
-    def report(title: str, done: int, total: int) -> None:
+    def report(title: str, done: int, total: int, photo: str = "") -> None:
         _say(channel, {"title": title, "done": done, "total": total})
 
     try:

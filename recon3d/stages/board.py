@@ -26,7 +26,7 @@ class _Greys(Mapping[str, Array]):
         self._paths, self._report = paths, report
 
     def __getitem__(self, name: str) -> Array:
-        self._report("board", list(self._paths).index(name) + 1, len(self._paths))
+        self._report("board", list(self._paths).index(name) + 1, len(self._paths), name)
         grey: Array = np.rint(load_working(self._paths[name]) @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
         return grey
 

@@ -155,7 +155,7 @@ class _Greys(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         photo = read_photo(self._paths[name], max_megapixels=PhotosSettings.max_megapixels)
-        self._report("photos", list(self._paths).index(name) + 1, len(self._paths))
+        self._report("photos", list(self._paths).index(name) + 1, len(self._paths), name)
         grey: Array = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
         return grey
 

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 from typing import cast
 
@@ -127,7 +128,7 @@ def _make(scene: Scene, cameras: Mapping[str, Camera], job: Job, signals: list[S
             spoken = map(ties_reader(scene, cameras, job.settings.scale), cameras)
         else:
             spoken = _predicted(scene, cameras, job, device, pool, most, signals)
-        counted = each(spoken, "depth", job.report, total=len(cameras))
+        counted = each(spoken, "depth", job.report, total=len(cameras), photo=itemgetter(0))
         return dict(ahead(pool, write, counted, most))
 
 

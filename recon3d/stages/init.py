@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 from recon3d.errors import InputError
@@ -144,8 +145,9 @@ def _take_in(
 
     photos = [name for name, source in sources.items() if source.suffix.lower() not in VIDEO_SUFFIXES]
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        answers = each(pool.map(one, photos), "photos", job.report, len(photos)) if photos else []
-        results: dict[str, _Known | Signal] = dict(zip(photos, answers, strict=True))
+        answers = zip(photos, pool.map(one, photos), strict=True)
+        counted = each(answers, "photos", job.report, len(photos), itemgetter(0)) if photos else ()
+        results: dict[str, _Known | Signal] = dict(counted)
     for name in [name for name in sources if name not in photos]:
         results |= _take_in_video(name, sources[name], results, job, kept)
     return results
@@ -164,9 +166,12 @@ def _take_in_video(
     picks = pick_frames(survey, count=settings.video_frames, interval_s=settings.video_interval_s)
     frames = frames_of(source, picks, max_megapixels=limit, max_side=settings.max_side)
     results: dict[str, _Known | Signal] = {}
-    for number, photo in each(frames, f"photos of {source.name}", job.report, len(picks)):
-        frame = frame_name(name, number, taken)
-        results[frame] = kept(frame, source, photo)
+
+    def name_of(item: tuple[int, Photo]) -> str:
+        return frame_name(name, item[0], taken)
+
+    for item in each(frames, f"photos of {source.name}", job.report, len(picks), name_of):
+        results[name_of(item)] = kept(name_of(item), source, item[1])
     step, frames_read = step_of(survey, settings.video_frames), len(survey.motion)
     if survey.is_cut:
         rest = f" of {survey.announced}" if survey.announced > frames_read else ""

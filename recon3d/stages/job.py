@@ -10,7 +10,7 @@ from typing import Any
 
 from recon3d.checksums import remove_with_siblings
 from recon3d.depth.model import DepthModel
-from recon3d.progress import Report, silent
+from recon3d.progress import Report, silent, unseen
 from recon3d.scene import UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.signals import Signal
@@ -32,6 +32,7 @@ class Job:
         model: a depth model handed in from Python, instead of `settings.depth.model`.
         report: told of progress.
         force: do the stage asked for again even where it is up to date.
+        begin: told a stage's name before it is looked at.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -39,6 +40,7 @@ class Job:
     model: DepthModel | None = None
     report: Report = silent
     force: bool = False
+    begin: Callable[[str], None] = unseen
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def section_of(stage: str, settings: Settings) -> dict[str, Any]:
 
 def run_stage(scene: Scene, stage: str, key: str, job: Job, work: Callable[[], Found]) -> Outcome:
     """Claims the stage, does its work and marks it done; does nothing where it is up to date."""
+    job.begin(stage)
     with scene.locked():
         if job.force:
             scene.forget(stage)

@@ -106,7 +106,7 @@ def gather(
 ) -> tuple[Samples, int]:
     """The best samples of points (N, 3) [m] with normals (N, 3), and the number of photos."""
     samples, count = Samples.none(len(points)), 0
-    for frame in each(photos(), title, report):
+    for frame in each(photos(), title, report, photo=lambda frame: frame.name):
         take(view_of(frame, caster), count, points, normals, samples)
         count += 1
     return samples, count

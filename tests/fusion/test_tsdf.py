@@ -132,4 +132,5 @@ def test_progress_is_told_after_each_photo():
     told = []
     frames = plane_frames(2)
     fuse(frames, plan_fusion(frames, FuseSettings()), report=lambda *what: told.append(what))
-    assert told == [("fuse", 0, 2), ("fuse", 1, 2), ("fuse", 2, 2)]
+    first, second = (frame.name for frame in frames)
+    assert told == [("fuse", 0, 2), ("fuse", 1, 2, first), ("fuse", 2, 2, second)]
