@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +108,24 @@ def read_json(path: Path) -> Any:
         raise StageError(f"{path}: damaged ({error}); delete it and run the command again") from error
 
 
-def digest(*paths: Path) -> str:
-    """sha256 over the contents of files, in the order given."""
+def file_digest(path: Path) -> bytes:
+    """sha256 of a file's content.
+
+    Raises:
+        InputError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+
+
+def digest(*paths: Path, of: Callable[[Path], bytes] = file_digest) -> str:
+    """sha256 over the digests of files, in the order given."""
     total = hashlib.sha256()
     for path in paths:
-        try:
-            with path.open("rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise InputError(f"{path}: can't be read: {error.strerror}") from error
+        total.update(of(path))
     return total.hexdigest()
 
 

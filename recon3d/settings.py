@@ -21,6 +21,8 @@ class PhotosSettings:
     """Longer side of the working photos [px]; larger ones are made smaller."""
     max_megapixels: float = 250.0
     """Photos above this size are refused before they are decoded [megapixels]."""
+    timeout_s: float = 120.0
+    """A photo that is not decoded after this time is skipped, and so is a video whose next frame isn't [s]."""
     fov_deg: float = 60.0
     """Field of view across the longer side that is guessed where nothing is known [degrees]."""
     video_frames: int = 100

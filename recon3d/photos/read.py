@@ -63,8 +63,32 @@ _UPRIGHT = {
 
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 
-_QUIET = threading.Lock()
-"""Held while Python's warnings are off, which is a state of the whole process: headers are read one at a time."""
+
+class _Quiet:
+    """Python's warnings are off, which is a state of the whole process, while any thread is in here.
+
+    Nobody waits for who is in here: one whose disk doesn't answer would hold up all others.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._before.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +208,7 @@ def _opened(file: BinaryIO, kind: str, where: str, max_megapixels: float) -> tup
         raise ValueError("an item type is not text")
     file.seek(0)
     try:
-        with _QUIET, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _QUIET:
             image = _OPENERS[kind](file)
     except Image.DecompressionBombError as error:
         raise InputError(f"{where}: the photo is larger than its {kind} decoder takes; save it as JPEG") from error
@@ -229,8 +252,7 @@ def check_size(width: int, height: int, where: str, max_megapixels: float) -> No
 
 
 def _quiet_exif(image: Image.Image) -> Exif:
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _QUIET:
         return read_exif(image)
 
 

@@ -1,9 +1,7 @@
 """The few frames of a video that are worth being photos: apart by how the picture moved, and sharp."""
 
 import math
-import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +10,9 @@ import numpy as np
 
 from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array
-from recon3d.photos.read import Photo, check_size, photo_of
-from recon3d.photos.sniff import HEAD_BYTES, is_video, is_video_cut_short, lacks_index, shown, what_instead
+from recon3d.photos.read import Photo, photo_of
+from recon3d.photos.sniff import HEAD_BYTES, is_video_cut_short, shown
+from recon3d.photos.video_file import opened_video
 from recon3d.progress import Report, silent
 
 LEAST_STEP = 0.04
@@ -48,16 +47,20 @@ class Survey:
     is_cut: bool
 
 
-def survey_video(path: str | Path, *, max_megapixels: float, report: Report = silent) -> Survey:
+def survey_video(
+    path: str | Path, *, max_megapixels: float, timeout_s: float = math.inf, report: Report = silent
+) -> Survey:
     """Looks at each frame once, small and grey; memory does not grow with the frames but by three numbers each.
 
     Args:
         path: the video.
         max_megapixels: larger frames are refused before any is decoded [megapixels].
+        timeout_s: how long a frame is waited for [s].
         report: told of progress.
 
     Raises:
         InputError: no file, no video, cut so that it can't be opened, or without a frame that can be decoded.
+        UnansweredError: a frame was not there in time.
     """
     path = Path(path)
     title = f"frames of {shown(Path(path.name))}"
@@ -65,13 +68,10 @@ def survey_video(path: str | Path, *, max_megapixels: float, report: Report = si
     sharpness: list[float] = []
     times: list[float] = []
     track: _Track | None = None
-    with _opened(path, max_megapixels) as video:
-        announced = round(_finite(video.get(cv2.CAP_PROP_FRAME_COUNT)))
-        fps = _finite(video.get(cv2.CAP_PROP_FPS)) or 25.0
-        while True:
-            got, image = video.read()
-            if not got:
-                break
+    with opened_video(path, max_megapixels=max_megapixels, timeout_s=timeout_s) as video:
+        announced = round(video.says(cv2.CAP_PROP_FRAME_COUNT))
+        fps = video.says(cv2.CAP_PROP_FPS) or 25.0
+        while (image := video.read()) is not None:
             grey = _small_grey(image, track.reference.shape if track else None)
             unsure = track.lost if track else 0
             track = _followed(track, grey) if track else _started(grey, 0.0)
@@ -79,7 +79,7 @@ def survey_video(path: str | Path, *, max_megapixels: float, report: Report = si
             if unsure and track.reference is grey:  # the new view began when the old one was lost
                 motion[-1 - unsure :] = [motion[-1]] * (unsure + 1)
             sharpness.append(float(cv2.Laplacian(grey, cv2.CV_32F).var()))
-            times.append(max(_finite(video.get(cv2.CAP_PROP_POS_MSEC)) / 1000, times[-1] if times else 0.0))
+            times.append(max(video.says(cv2.CAP_PROP_POS_MSEC) / 1000, times[-1] if times else 0.0))
             report(title, len(motion), max(announced, len(motion)))
     if not motion:
         raise InputError(f"{shown(path)}: got a video without a frame that can be decoded; convert it to H.264 MP4")
@@ -137,7 +137,12 @@ def step_of(survey: Survey, count: int) -> float:
 
 
 def frames_of(
-    path: str | Path, picks: Collection[int], *, max_megapixels: float, max_side: int | None = None
+    path: str | Path,
+    picks: Collection[int],
+    *,
+    max_megapixels: float,
+    max_side: int | None = None,
+    timeout_s: float = math.inf,
 ) -> Iterator[tuple[int, Photo]]:
     """Decodes the picked frames in a second pass, one in memory at a time, upright as the file says.
 
@@ -146,60 +151,24 @@ def frames_of(
         picks: numbers of frames, as `pick_frames` gives them.
         max_megapixels: larger frames are refused before any is decoded [megapixels].
         max_side: frames whose longer side is above this are shrunk to it [px]; None = never.
+        timeout_s: how long a frame is waited for [s].
 
     Yields:
         Number and photo, in order.
 
     Raises:
         InputError: the video can't be opened.
+        UnansweredError: a frame was not there in time.
     """
     last = max(picks, default=-1)
-    with _opened(Path(path), max_megapixels) as video:
+    with opened_video(Path(path), max_megapixels=max_megapixels, timeout_s=timeout_s) as video:
         for number in range(last + 1):
             if not video.grab():
                 return
             if number in picks:
-                got, image = video.retrieve()
-                if got:
+                image = video.retrieve()
+                if image is not None:
                     yield number, photo_of(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), max_side=max_side)
-
-
-@contextmanager
-def _opened(path: Path, max_megapixels: float) -> Iterator[cv2.VideoCapture]:
-    """The open video, its container checked first: by its content alone, FFmpeg would also follow playlists."""
-    where = shown(path)
-    try:
-        if not path.is_file():
-            state = "is not a regular file" if path.exists() or path.is_symlink() else "no such file"
-            raise InputError(f"{where}: {state}, wanted a video")
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-            if not is_video(head):
-                raise InputError(f"{where}: got {what_instead(head)}, wanted a video (MP4, MOV, AVI, MKV, WebM, …)")
-            if lacks_index(file, head):
-                raise InputError(f"{where}: the video is cut short (its index is missing); copy it again")
-    except OSError as error:
-        raise InputError(f"{where}: the video can't be read: {error.strerror or error}") from error
-    video = _quietly_opened(path)
-    try:
-        if not video.isOpened():
-            raise InputError(f"{where}: the video is damaged or of an unknown kind; convert it to H.264 MP4")
-        video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        width, height = (round(_finite(video.get(p))) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        check_size(width, height, where, max_megapixels)
-        yield video
-    finally:
-        video.release()
-
-
-def _quietly_opened(path: Path) -> cv2.VideoCapture:
-    """FFmpeg's decoders and OpenCV would print what they find to stderr; what matters of it becomes our errors."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # OpenCV has no other way; it looks once, at the first video
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
 
 
 def _is_cut(path: Path) -> bool | None:
@@ -274,8 +243,3 @@ def _seen(track: _Track, grey: Array) -> tuple[Array, Array]:
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(grey, track.reference, newest, track.corners.copy(), flags=flags)
     returns = np.linalg.norm(back - track.corners, axis=-1)[:, 0] < 1.0
     return newest, (found[:, 0] == 1) & (found_back[:, 0] == 1) & returns
-
-
-def _finite(value: float) -> float:
-    """What a container says about itself, 0 where that is no number."""
-    return value if math.isfinite(value) and value > 0 else 0.0

@@ -1,5 +1,6 @@
 """Stage init: photos in, upright and at the working size, with what is known of their cameras."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -10,7 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from recon3d.errors import InputError
-from recon3d.files import digest, replacing, write_json
+from recon3d.files import digest, file_digest, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_for, read_camera
 from recon3d.formats.capture import Capture, read_capture
 from recon3d.geometry import Calibration, Camera
@@ -21,6 +22,7 @@ from recon3d.photos.read import Photo, read_photo
 from recon3d.photos.sniff import VIDEO_SUFFIXES, shown
 from recon3d.photos.undistort import KEPT
 from recon3d.photos.video import WIDE_STEP, frames_of, pick_frames, step_of, survey_video
+from recon3d.photos.watchdog import UnansweredError, answered
 from recon3d.photos.working import working_suffix, write_working
 from recon3d.progress import each
 from recon3d.scene import SCHEMA, Scene, poses_as_json
@@ -29,6 +31,10 @@ from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
 VERSION = 3
+HUNG = 5
+"""Photos whose decoders may hang; with one more it is the disk, and the others would hang one by one."""
+LARGE = 1e9
+"""A file of this size may take twice as long to read as a small one, one of twice this size thrice [bytes]."""
 
 Photos = str | Path | Sequence[str | Path]
 
@@ -47,12 +53,22 @@ def init(photos: Photos, root: str | Path, job: Job) -> Outcome:
     settings = job.settings.photos
     if settings.undistort not in KEPT:
         raise InputError(f"photos.undistort: got {settings.undistort!r}, wanted one of {', '.join(KEPT)}")
+    if not settings.timeout_s > 0:
+        raise InputError(f"photos.timeout_s: got {settings.timeout_s:g} s, wanted more than 0")
     capture = read_capture(photos, settings.format)
     sources = scene_names(capture.photos)
     files = [*capture.photos, *capture.files, *([Path(settings.camera)] if settings.camera else [])]
-    key = stage_key("init", VERSION, job.settings, [digest(*files), *sources])
+    content = digest(*files, of=lambda path: _digest(path, settings.timeout_s))
+    key = stage_key("init", VERSION, job.settings, [content, *sources])
     scene = Scene.create(root)
     return run_stage(scene, "init", key, job, lambda: _work(scene, sources, capture, job))
+
+
+def _digest(path: Path, timeout_s: float) -> bytes:
+    """sha256 of a file that was handed in."""
+    with contextlib.suppress(OSError):  # reading it says what is wrong
+        timeout_s *= 1 + path.stat().st_size / LARGE
+    return answered(lambda: file_digest(path), path, timeout_s)
 
 
 def _work(scene: Scene, sources: Mapping[str, Path], capture: Capture, job: Job) -> Found:
@@ -119,11 +135,21 @@ def _take_in(
     """
     settings = job.settings.photos
     read = cache(read_camera)  # one file for all photos of a size
+    hung: list[str] = []
 
     def one(name: str) -> _Known | Signal:
         source = sources[name]
         try:
-            photo = read_photo(source, max_megapixels=settings.max_megapixels, max_side=settings.max_side)
+            photo = answered(
+                lambda: read_photo(source, max_megapixels=settings.max_megapixels, max_side=settings.max_side),
+                source,
+                settings.timeout_s,
+            )
+        except UnansweredError as error:
+            hung.append(name)
+            if len(hung) > HUNG:
+                raise InputError(f"{error} (and {HUNG} other photos did not answer either)") from error
+            return Signal("SKIPPED", str(error), (name,))
         except InputError as error:
             return Signal("SKIPPED", str(error), (name,))
         return kept(name, source, photo)
@@ -158,20 +184,23 @@ def _take_in_video(
 ) -> dict[str, _Known | Signal]:
     """Has the picked frames of a video kept, one after another."""
     settings = job.settings.photos
-    limit = settings.max_megapixels
+    limit, patience = settings.max_megapixels, settings.timeout_s
     try:
-        survey = survey_video(source, max_megapixels=limit, report=job.report)
+        survey = survey_video(source, max_megapixels=limit, timeout_s=patience, report=job.report)
     except InputError as error:
         return {name: Signal("SKIPPED", str(error), (name,))}
     picks = pick_frames(survey, count=settings.video_frames, interval_s=settings.video_interval_s)
-    frames = frames_of(source, picks, max_megapixels=limit, max_side=settings.max_side)
+    frames = frames_of(source, picks, max_megapixels=limit, max_side=settings.max_side, timeout_s=patience)
     results: dict[str, _Known | Signal] = {}
 
     def name_of(item: tuple[int, Photo]) -> str:
         return frame_name(name, item[0], taken)
 
-    for item in each(frames, f"photos of {source.name}", job.report, len(picks), name_of):
-        results[name_of(item)] = kept(name_of(item), source, item[1])
+    try:
+        for item in each(frames, f"photos of {source.name}", job.report, len(picks), name_of):
+            results[name_of(item)] = kept(name_of(item), source, item[1])
+    except UnansweredError as error:
+        return results | {name: Signal("SKIPPED", f"{error}; {len(results)} of {len(picks)} frames went on", (name,))}
     step, frames_read = step_of(survey, settings.video_frames), len(survey.motion)
     if survey.is_cut:
         rest = f" of {survey.announced}" if survey.announced > frames_read else ""

@@ -15,7 +15,7 @@ from recon3d.scene import UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.signals import Signal
 
-WITHOUT_EFFECT = {"poses.timeout_min", "depth.batch"}
+WITHOUT_EFFECT = {"photos.timeout_s", "poses.timeout_min", "depth.batch"}
 """Settings that don't decide what comes out, only whether it does."""
 
 SECTION = {"init": "photos"}
@@ -83,8 +83,9 @@ def stage_key(stage: str, version: int, settings: Settings, extra: list[str], sc
 
 def section_of(stage: str, settings: Settings) -> dict[str, Any]:
     """The settings of one stage, as the manifest keeps them; those that never decide what comes out are left out."""
-    section = dataclasses.asdict(getattr(settings, SECTION.get(stage, stage)))
-    return {key: value for key, value in section.items() if f"{stage}.{key}" not in WITHOUT_EFFECT}
+    name = SECTION.get(stage, stage)
+    section = dataclasses.asdict(getattr(settings, name))
+    return {key: value for key, value in section.items() if f"{name}.{key}" not in WITHOUT_EFFECT}
 
 
 def run_stage(scene: Scene, stage: str, key: str, job: Job, work: Callable[[], Found]) -> Outcome:

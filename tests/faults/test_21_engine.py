@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
@@ -54,6 +56,47 @@ def poison_photo(tiny_capture, tiny_scene, tmp_path, monkeypatch):
     monkeypatch.setitem(reader._OPENERS, "BMP", breaks)
     only_the_good_one_is_in(photos, tmp_path / "s", "bad.bmp", "damaged")
     assert len(tried) == 1
+
+
+HANGS = """
+import sys, threading
+import recon3d.photos.read as reader
+from recon3d.cli import main
+reader._OPENERS["BMP"] = lambda file: threading.Event().wait()
+sys.argv = ["recon3d", *sys.argv[1:]]
+main()
+"""
+
+
+def hung_decoder(tiny_capture, tiny_scene, tmp_path, monkeypatch):
+    """One that never answers is waited for no longer than said, and doesn't keep the program from ending."""
+    photos, root = good_folder(tmp_path / "photos"), tmp_path / "s"
+    (photos / "bad.bmp").write_bytes(encoded(picture(), format="BMP"))
+    call = [sys.executable, "-c", HANGS, "init", photos, "-o", root, "--set", "photos.timeout_s=1"]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    (line,) = (line for line in said(done, 0).splitlines() if "SKIPPED" in line)
+    assert "bad.bmp: no answer after 1 s" in line
+    assert list(Scene.open(root).calibrations()) == ["good"]
+
+
+def hung_disk(tiny_capture, tiny_scene, tmp_path, monkeypatch):
+    """Where many photos don't answer, the others are not waited for one by one."""
+    import recon3d.photos.read as reader
+    from recon3d.stages.init import HUNG
+
+    photos, stuck, asked = good_folder(tmp_path / "photos"), threading.Event(), []
+
+    def hangs(file):
+        asked.append(file)
+        stuck.wait()
+
+    monkeypatch.setitem(reader._OPENERS, "BMP", hangs)
+    for number in range(3 * HUNG):
+        (photos / f"{number:02d}.bmp").write_bytes(encoded(picture(number), format="BMP"))
+    done = command("init", photos, "-o", tmp_path / "s", "--set", "photos.timeout_s=0.2")
+    stuck.set()
+    refused(done, ".bmp: no answer after 0.2 s", "other photos did not answer either", "disk")
+    assert len(asked) < 3 * HUNG
 
 
 def slow_worker(tiny_capture, tiny_scene, tmp_path, monkeypatch):
@@ -110,6 +153,8 @@ def version_clash(tiny_capture, tiny_scene, tmp_path, monkeypatch):
 CASES = {
     "a worker that is killed": worker_killed,
     "a photo that breaks its decoder": poison_photo,
+    "a decoder that hangs": hung_decoder,
+    "a disk that doesn't answer": hung_disk,
     "a slow worker": slow_worker,
     "an error for one photo": row_error,
     "an engine that is not there": engine_absent,
@@ -118,7 +163,7 @@ CASES = {
 
 
 def test_the_group_is_whole():
-    assert len(CASES) == 6
+    assert len(CASES) == 8
 
 
 @pytest.mark.parametrize("case", CASES)
