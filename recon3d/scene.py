@@ -13,7 +13,7 @@ from recon3d.errors import InputError, StageError
 from recon3d.files import read_json, remove, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
-from recon3d.lock import held
+from recon3d.lock import Lock, held, held_together
 from recon3d.manifest import CHECKED, MANIFEST, MAYBE, ON_DEMAND, OUTPUTS, SCHEMA, UPSTREAM, is_manifest
 from recon3d.signals import Signal
 
@@ -72,9 +72,25 @@ class Scene:
             StageError: another process works on it.
         """
         with held(self.root):
-            for leftover in self.root.rglob(".tmp-*"):
-                remove(leftover)
+            self._tidy()
             yield
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[Lock]:
+        """Holds the scene for this process alone, or together with others that share its work.
+
+        Raises:
+            StageError: a process that shares nothing works on it.
+        """
+        with held_together(self.root) as lock:
+            if lock.is_alone:
+                self._tidy()
+            yield lock
+
+    def _tidy(self) -> None:
+        """Removes what a killed process was writing."""
+        for leftover in self.root.rglob(".tmp-*"):
+            remove(leftover)
 
     # What is done
 
@@ -104,6 +120,10 @@ class Scene:
         if not entry.get("done") or (key is not None and entry.get("key") != key):
             return False
         return all(path.exists() for path in self._promised(stage))
+
+    def is_claimed(self, stage: str, key: str) -> bool:
+        """Whether a stage was begun with the given key."""
+        return bool(self.manifest()["stages"].get(stage, {}).get("key") == key)
 
     def _promised(self, stage: str) -> Iterator[Path]:
         """The files that a finished stage has left, so that one that was deleted is made again."""
@@ -269,6 +289,10 @@ class Scene:
     def matched_path(self, number: int, name: str) -> Path:
         """Result of a photometric pass while refine works: log depth [log m] and its sigma, (2, h, w) float32."""
         return self.root / "matched" / str(number) / f"{name}.npy"
+
+    def misfit_path(self, name: str) -> Path:
+        """How badly a photo matches the others at the depth of the last pass, 0 to 1, while refine works."""
+        return self.root / "matched" / "misfit" / f"{name}.npy"
 
     def refined_path(self, name: str) -> Path:
         """Depth that is fused, (H, W) float32 [m]."""

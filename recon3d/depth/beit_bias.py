@@ -1,6 +1,7 @@
 """BEiT's relative position bias, made quickly and kept between forward passes."""
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ class KeptBiases:
         self._layers = layers
         self._most_bytes = most_bytes
         self._kept: OrderedDict[tuple[Any, ...], dict[int, Tensor]] = OrderedDict()
+        self._lock = Lock()
 
     @property
     def bytes(self) -> int:
@@ -45,6 +47,12 @@ class KeptBiases:
         lower = torch.is_autocast_enabled(device.type)
         dtype = torch.get_autocast_dtype(device.type) if lower else table.dtype
         key = (window, device, table.dtype, dtype)
+        with self._lock:  # photos may go through the network side by side
+            return self._kept_or_made(key, layer, own, window, dtype)
+
+    def _kept_or_made(
+        self, key: tuple[Any, ...], layer: int, own: Any, window: tuple[int, int], dtype: torch.dtype
+    ) -> Tensor:
         if key not in self._kept:
             bias = position_bias(own, window).to(dtype)
             if self._layers * _bytes_of(bias) > self._most_bytes:

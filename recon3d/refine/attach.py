@@ -49,17 +49,22 @@ def attach(
 
     left = weight * value - applied(x)
     direction = left / diagonal
-    power = (left * direction).sum()
+    power = _product(left, direction)
     for _ in range(STEPS):
         change = applied(direction)
-        step = power / torch.clamp((direction * change).sum(), min=1e-30)
+        step = power / torch.clamp(_product(direction, change), min=1e-30)
         x = x + step * direction
         left = left - step * change
         preconditioned = left / diagonal
-        new_power = (left * preconditioned).sum()
+        new_power = _product(left, preconditioned)
         direction = preconditioned + new_power / torch.clamp(power, min=1e-30) * direction
         power = new_power
     return x
+
+
+def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Scalar product of two fields (H, W), row by row: a sum over all at once depends on how many threads share it."""
+    return (a * b).sum(dim=1).sum()
 
 
 def _pooled(values: torch.Tensor) -> torch.Tensor:

@@ -126,9 +126,9 @@ def misfit(view: Look, others: Sequence[Look], maps: torch.Tensor) -> float:
     small = view.shrunk(MISFIT_SHARE)
     depth = resized(maps[:1], small.grey.shape)[0].exp()
     smaller = [other.shrunk(MISFIT_SHARE) for other in others]
-    cost = matching_cost(small, smaller, depth, torch.zeros(1, device=depth.device))
+    cost = matching_cost(small, smaller, depth, torch.zeros(1, device=depth.device))[0].double().cpu().numpy()
     shown = cost < NEUTRAL
-    return float(cost[shown].mean()) if bool(shown.any()) else NEUTRAL
+    return float(cost[shown].mean()) if shown.any() else NEUTRAL
 
 
 def resized(maps: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:

@@ -16,8 +16,8 @@ END_SHARE, END_WITHIN = 0.1, 0.02
 """A photo goes beyond its network's training where more of it than this lies within that much of the far end."""
 
 Said = dict[str, Any]
-"""About one photo: "finite", and where a head spoke "head", "probability", "focal_factor", "corrected", "end_share"
-and "end_m"."""
+"""About one photo: "finite"; where it has to do without a prediction "why"; and where a head spoke "head",
+"probability", "focal_factor", "corrected", "end_share" and "end_m"."""
 
 
 def said_of(prediction: DepthPrediction, mask: Array | None, factor: float | None, *, corrected: bool) -> Said | None:
@@ -74,7 +74,8 @@ def said_signals(said: Mapping[str, Said], source: str, count: int) -> list[Sign
     signals = []
     silent = tuple(name for name, words in said.items() if not words["finite"])
     if silent:
-        text = f"{len(silent)} of {count} photos got no finite value from {source}: {', '.join(silent)}"
+        listed = ", ".join(f"{name} ({said[name]['why']})" if "why" in said[name] else name for name in silent)
+        text = f"{len(silent)} of {count} photos got no finite value from {source}: {listed}"
         signals.append(Signal("NO_PREDICTION", text, silent))
     unsure = {name: words["probability"] for name, words in said.items() if words.get("probability", 1) < UNSURE}
     if unsure:

@@ -10,6 +10,11 @@ from typing import Any
 
 from recon3d.checksums import remove_with_siblings
 from recon3d.depth.model import DepthModel
+from recon3d.engine.in_process import IN_PROCESS
+from recon3d.engine.shard import OthersAtWork, Shard
+from recon3d.engine.work import Engine
+from recon3d.errors import InputError, StageError
+from recon3d.lock import SETTLE_S
 from recon3d.progress import Report, silent, unseen
 from recon3d.scene import UPSTREAM, Scene
 from recon3d.settings import Settings
@@ -17,6 +22,9 @@ from recon3d.signals import Signal
 
 WITHOUT_EFFECT = {"photos.timeout_s", "poses.timeout_min", "depth.batch"}
 """Settings that don't decide what comes out, only whether it does."""
+
+SHARED = ("depth", "refine", "fuse")
+"""Stages whose work can be shared by processes that know nothing of each other."""
 
 SECTION = {"init": "photos"}
 """The settings section of a stage, where it isn't called as the stage."""
@@ -33,6 +41,7 @@ class Job:
         report: told of progress.
         force: do the stage asked for again even where it is up to date.
         begin: told a stage's name before it is looked at.
+        engine: has the pieces of the work done; never decides what comes out.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -41,6 +50,11 @@ class Job:
     report: Report = silent
     force: bool = False
     begin: Callable[[str], None] = unseen
+    engine: Engine = IN_PROCESS
+
+    def sent(self) -> "Job":
+        """What of the job goes to workers."""
+        return dataclasses.replace(self, report=silent, begin=unseen, engine=IN_PROCESS)
 
 
 @dataclass(frozen=True)
@@ -89,20 +103,80 @@ def section_of(stage: str, settings: Settings) -> dict[str, Any]:
 
 
 def run_stage(scene: Scene, stage: str, key: str, job: Job, work: Callable[[], Found]) -> Outcome:
-    """Claims the stage, does its work and marks it done; does nothing where it is up to date."""
+    """Claims the stage, does its work and marks it done; does nothing where it is up to date.
+
+    Raises:
+        InputError: a share of it was asked for, and it can't be shared.
+        StageError: another process works on the scene; or the work could not be done.
+    """
+    if isinstance(job.engine, Shard):
+        raise InputError(f"--shard: stage {stage} is done by one process; shards share {', '.join(SHARED)}")
+    return run_shared_stage(scene, stage, key, job, lambda: work)
+
+
+def run_shared_stage(
+    scene: Scene, stage: str, key: str, job: Job, spread: Callable[[], Callable[[], Found]]
+) -> Outcome:
+    """The same for a stage whose pieces the job's engine does, perhaps in other processes.
+
+    Args:
+        scene: whose.
+        stage: its name.
+        key: of `stage_key`.
+        job: the stage's.
+        spread: has the pieces done; gives the work that is left when all of them are there.
+    """
     job.begin(stage)
+    if isinstance(job.engine, Shard):
+        return _run_share(scene, stage, key, job, spread)
     with scene.locked():
         if job.force:
             scene.forget(stage)
-        rotten = scene.damaged(stage) if scene.is_done(stage, key) else []
-        if not rotten and scene.is_done(stage, key):
-            return Outcome(stage, "up to date", scene.facts(stage), tuple(scene.signals(stage)), fresh=False)
-        for path in rotten:
-            remove_with_siblings(path)
-        scene.start(stage, key, section_of(stage, job.settings))
-        line, facts, signals = work()
+        rotten = _claim(scene, stage, key, job)
+        if rotten is None:
+            return _up_to_date(scene, stage)
+        line, facts, signals = spread()()
         scene.finish(stage, facts, signals)
     return Outcome(stage, line, facts, (*_told(rotten, scene), *signals), fresh=True)
+
+
+def _run_share(scene: Scene, stage: str, key: str, job: Job, spread: Callable[[], Callable[[], Found]]) -> Outcome:
+    """One of several processes: the first claims the stage, the last to be done with its share ends it."""
+    with scene.shared() as lock:
+        if lock.is_alone:
+            if _claim(scene, stage, key, job) is None:
+                return _up_to_date(scene, stage)
+            if not lock.together():
+                raise lock.refusal()
+        elif not scene.is_claimed(stage, key):
+            raise StageError(
+                f"{scene.root}: others work on this scene, on another stage or with other settings; wait until they "
+                "are done"
+            )
+        try:
+            work = spread()
+        except OthersAtWork as rest:
+            return Outcome(stage, str(rest), {}, (), fresh=True)
+        if not lock.alone(SETTLE_S) or scene.is_done(stage, key):
+            return Outcome(stage, "all parts are done; another process ends the stage", {}, (), fresh=True)
+        line, facts, signals = work()
+        scene.finish(stage, facts, signals)
+    return Outcome(stage, line, facts, tuple(signals), fresh=True)
+
+
+def _claim(scene: Scene, stage: str, key: str, job: Job) -> list[Path] | None:
+    """Makes the stage this process's; names what of it was damaged and is removed, or None where it is up to date."""
+    rotten = scene.damaged(stage) if scene.is_done(stage, key) else []
+    if not rotten and scene.is_done(stage, key):
+        return None
+    for path in rotten:
+        remove_with_siblings(path)
+    scene.start(stage, key, section_of(stage, job.settings))
+    return rotten
+
+
+def _up_to_date(scene: Scene, stage: str) -> Outcome:
+    return Outcome(stage, "up to date", scene.facts(stage), tuple(scene.signals(stage)), fresh=False)
 
 
 def _told(rotten: list[Path], scene: Scene) -> list[Signal]:

@@ -1,7 +1,7 @@
-"""Matching of the photos within stage refine: the photometric passes over all views, each pass resumable."""
+"""Matching of the photos within stage refine: the photometric passes, each over all views, view by view."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from recon3d.depth.device import pick_device
+from recon3d.engine.work import Doer
+from recon3d.errors import StageError
 from recon3d.files import load_array, save_array
-from recon3d.progress import each
 from recon3d.refine.agreement import Opinion
 from recon3d.refine.consistency import neighbours_of
-from recon3d.refine.photometric import PASSES, Pass, misfit, refined
+from recon3d.refine.photometric import PASSES, misfit, refined
 from recon3d.refine.warp import Look
 from recon3d.scene import Scene
 from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
@@ -23,22 +24,8 @@ CACHED_VIEWS = 24
 """Photos or results held in memory at a time: partners of one view are mostly partners of the next."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Matched:
-    """What the photos said.
-
-    Attributes:
-        paths: per view a file of log depth [log m] and its sigma, (2, h, w) float32.
-        misfits: per view how badly its photo matches the others at that depth, 0 to 1.
-    """
-
-    paths: dict[str, Path]
-    misfits: dict[str, float]
-
-
-@torch.inference_mode()
-def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> Matched:
-    """Writes the depth of each view, pass by pass, as the photos around it match best.
+def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Path]:
+    """Has the depth of each view written, pass by pass, as the photos around it match best.
 
     Args:
         scene: with `scale` done.
@@ -46,70 +33,108 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> Matched:
         medians: of each view's depth [m].
 
     Returns:
-        What was found of the views that have depth and others to match with.
+        Of each view that has depth and others to match with, the file of log depth [log m] and its sigma, (2, h, w)
+        float32.
     """
-    device = pick_device(job.device)
     partners = neighbours_of(scene.world_from_cam(), scene.cameras(), medians, job.settings.refine.matches)
-    passes = PASSES if job.settings.refine.full_size else PASSES[:-1]
-    for number, how in enumerate(passes):
-        title = f"match {number + 1} of {len(passes)}"
-        _round(scene, job, _Round(number, title, how, partners, dict(medians), device))
-    last, world_from_cam, cameras = len(passes) - 1, scene.world_from_cam(), scene.cameras()
-
-    @lru_cache(maxsize=CACHED_VIEWS)
-    def look(name: str) -> Look:
-        return Look.of(scene.image(name), cameras[name], world_from_cam[name], device)
-
-    paths = {name: scene.matched_path(last, name) for name, others in partners.items() if others}
-    misfits = {}
-    for name, path in paths.items():
-        maps = torch.tensor(load_array(path), device=device)
-        misfits[name] = misfit(look(name), [look(other) for other in partners[name]], maps)
-    return Matched(paths, misfits)
+    names = [name for name, others in partners.items() if others]
+    count = len(PASSES) - (not job.settings.refine.full_size)
+    for number in range(count):
+        work = MatchPass(scene, job.sent(), number, count, partners, dict(medians))
+        for _ in job.engine.do(work, names, job.report):
+            pass
+    return {name: scene.matched_path(count - 1, name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
-class _Round:
-    """One pass over all views."""
+class MatchPass:
+    """One pass over the views.
 
+    Attributes:
+        scene: with `scale` done.
+        job: the stage's.
+        number: of the pass in `PASSES`.
+        count: of the passes that are done.
+        partners: photos that each photo is matched with.
+        medians: of each view's depth [m].
+    """
+
+    scene: Scene
+    job: Job
     number: int
-    title: str
-    how: Pass
-    partners: dict[str, tuple[str, ...]]
-    medians: dict[str, float]
-    device: str
+    count: int
+    partners: Mapping[str, tuple[str, ...]]
+    medians: Mapping[str, float]
+    block: int = 8
+
+    @property
+    def title(self) -> str:
+        """Such as "match 1 of 4"."""
+        return f"match {self.number + 1} of {self.count}"
+
+    def begin(self) -> Doer[str, None]:
+        """Reads what is known of all views."""
+        scene, how, device = self.scene, PASSES[self.number], pick_device(self.job.device)
+        cameras, views, world_from_cam = scene.cameras(), view_scales(scene), scene.world_from_cam()
+        is_last = self.number == self.count - 1
+
+        @lru_cache(maxsize=CACHED_VIEWS)
+        def look(name: str) -> Look:
+            return Look.of(scene.image(name), cameras[name], world_from_cam[name], device)
+
+        def before(name: str) -> torch.Tensor:
+            return torch.tensor(load_array(scene.matched_path(self.number - 1, name)), device=device)
+
+        @lru_cache(maxsize=CACHED_VIEWS)
+        def opinion(name: str) -> Opinion:
+            maps = before(name)
+            return Opinion(maps, cameras[name].resized(maps.shape[2], maps.shape[1]), world_from_cam[name])
+
+        def start(name: str) -> torch.Tensor:
+            if not how.anew:
+                return before(name)
+            prior = aligned_depth(scene, name, views[name])
+            sigma = aligned_sigma(scene, name, prior, views[name], sensor=False)
+            known = prior > 0
+            depth = np.where(known, prior, np.float32(self.medians[name]))
+            relative = np.where(known, sigma / depth, np.float32(1))
+            return torch.tensor(np.stack([np.log(depth), relative]), device=device)
+
+        @torch.inference_mode()
+        def one(name: str) -> None:
+            others = [look(other) for other in self.partners[name]]
+            opinions = [opinion(other) for other in self._asked(name)]
+            found = refined(look(name), others, opinions, start(name), how)
+            if is_last:
+                save_array(scene.misfit_path(name), np.array(misfit(look(name), others, found)))
+            save_array(scene.matched_path(self.number, name), found.cpu().numpy())
+
+        def do(names: Sequence[str]) -> Iterator[tuple[str, None]]:
+            for name in names:
+                one(name)
+                yield name, None
+
+        return do
+
+    def is_done(self, item: str) -> bool:
+        """Whether the pass has been over the view."""
+        return self.scene.matched_path(self.number, item).exists()
+
+    def reads(self, item: str) -> Iterator[Path]:
+        """What the pass before left of the view and of those that it asks."""
+        if not PASSES[self.number].anew:
+            yield self.scene.matched_path(self.number - 1, item)
+        yield from (self.scene.matched_path(self.number - 1, other) for other in self._asked(item))
+
+    def give_up(self, item: str, reason: str) -> None:
+        """Others rest on it."""
+        raise given_up(item, reason)
+
+    def _asked(self, name: str) -> list[str]:
+        """Views whose results of the pass before count."""
+        return [other for other in self.partners[name] if self.partners[other]] if PASSES[self.number].asks else []
 
 
-@torch.inference_mode()
-def _round(scene: Scene, job: Job, this: _Round) -> None:
-    cameras, views, world_from_cam = scene.cameras(), view_scales(scene), scene.world_from_cam()
-    names = [name for name, others in this.partners.items() if others]
-
-    @lru_cache(maxsize=CACHED_VIEWS)
-    def look(name: str) -> Look:
-        return Look.of(scene.image(name), cameras[name], world_from_cam[name], this.device)
-
-    def maps(number: int, name: str) -> torch.Tensor:
-        return torch.tensor(load_array(scene.matched_path(number, name)), device=this.device)
-
-    @lru_cache(maxsize=CACHED_VIEWS)
-    def opinion(name: str) -> Opinion:
-        before = maps(this.number - 1, name)
-        return Opinion(before, cameras[name].resized(before.shape[2], before.shape[1]), world_from_cam[name])
-
-    def start(name: str) -> torch.Tensor:
-        if not this.how.anew:
-            return maps(this.number - 1, name)
-        prior = aligned_depth(scene, name, views[name])
-        sigma = aligned_sigma(scene, name, prior, views[name], sensor=False)
-        known = prior > 0
-        depth = np.where(known, prior, np.float32(this.medians[name]))
-        relative = np.where(known, sigma / depth, np.float32(1))
-        return torch.tensor(np.stack([np.log(depth), relative]), device=this.device)
-
-    todo = [name for name in names if not scene.matched_path(this.number, name).exists()]
-    for name in each(todo, this.title, job.report):
-        others = this.partners[name]
-        opinions = [opinion(other) for other in others if this.partners[other]] if this.how.asks else []
-        found = refined(look(name), [look(other) for other in others], opinions, start(name), this.how)
-        save_array(scene.matched_path(this.number, name), found.cpu().numpy())
+def given_up(photo: str, reason: str) -> StageError:
+    """What is said of a photo that no worker survives."""
+    return StageError(f"{photo}: {reason}; leave this photo out, or look at the memory of the machines that work")

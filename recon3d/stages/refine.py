@@ -1,26 +1,28 @@
 """Stage refine: depths that agree with the photos, kept where other views agree and no edge is near."""
 
+import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 
+from recon3d.engine.work import Doer
 from recon3d.errors import StageError
 from recon3d.files import load_array, save_array
 from recon3d.geometry.arrays import Array
-from recon3d.progress import each
 from recon3d.refine.consistency import confirmed_sigma, keep, keep_matched, neighbours_of, vote
 from recon3d.refine.masks import edge_mask
 from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
-from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
-from recon3d.stages.match import Matched, match
+from recon3d.stages.job import Found, Job, Outcome, run_shared_stage, stage_key
+from recon3d.stages.match import given_up, match
 from recon3d.stages.ties_depth import empty_signals, is_of_ties
 
-VERSION = 4
+VERSION = 5
 CACHED_VIEWS = 24
 """Depth maps held in memory at a time: neighbours of one view are mostly neighbours of the next."""
 USEFUL_SIGMA = 0.02
@@ -37,48 +39,30 @@ def refine(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
         StageError: nothing is left.
     """
     key = stage_key("refine", VERSION, job.settings, [str(trusted_depth)], scene)
-    return run_stage(scene, "refine", key, job, lambda: _work(scene, job, trusted_depth))
+    return run_shared_stage(scene, "refine", key, job, lambda: _spread(scene, job, trusted_depth))
 
 
-def _work(scene: Scene, job: Job, trusted: bool) -> Found:
+def _spread(scene: Scene, job: Job, trusted: bool) -> Callable[[], Found]:
     settings, cameras, views = job.settings.refine, scene.cameras(), view_scales(scene)
-    world_from_cam, medians, counts = scene.world_from_cam(), {}, {}
+    medians, counts = {}, {}
     for name in cameras:
         depth = aligned_depth(scene, name, views[name])
         medians[name], counts[name] = _median(depth), int(np.count_nonzero(depth))
-    todo = [name for name in cameras if not scene.refined_path(name).exists()]
-    matched = Matched({}, {})
+    matched: dict[str, Path] = {}
     if settings.photometric and not trusted:  # also where all depth is there: the photos that don't match are named
         matched = match(scene, job, medians)
-
-    @lru_cache(maxsize=CACHED_VIEWS)
-    def masked(name: str) -> tuple[Array, Array]:
-        """Depth without edges, and its sigma: as matched, or as predicted where there was nothing to match with."""
-        depth = aligned_depth(scene, name, views[name])
-        if name in matched.paths:
-            log_depth, relative = _enlarged(load_array(matched.paths[name]), depth.shape)
-            depth = np.where(depth > 0, np.exp(log_depth), np.float32(0))
-            sigma = relative * depth
-        else:
-            sigma = aligned_sigma(scene, name, depth, views[name], sensor=trusted)
-        depth[edge_mask(depth, cameras[name], settings)] = 0
-        return depth, sigma
-
+    neighbours = neighbours_of(scene.world_from_cam(), cameras, medians, settings.neighbours)
     limit_m = USEFUL_SIGMA * float(np.median([median for median in medians.values() if median > 0] or [0.0]))
-    neighbours = neighbours_of(world_from_cam, cameras, medians, settings.neighbours)
-    for name in each(todo, "refine", job.report):
-        depth, sigma = masked(name)
-        kept = depth > 0
-        if settings.consistency:
-            others = [(masked(other)[0], cameras[other], world_from_cam[other]) for other in neighbours[name]]
-            votes = vote(depth, cameras[name], world_from_cam[name], others, settings, sigma=sigma)
-            if name in matched.paths and len(others) >= settings.min_agree:
-                sigma = confirmed_sigma(sigma, votes)
-                kept = keep_matched(votes, depth, sigma, limit_m, settings)
-            else:
-                kept = keep(votes, depth, sigma, settings)
-        save_array(scene.refined_sigma_path(name), np.where(kept, sigma, np.float32(0)))
-        save_array(scene.refined_path(name), np.where(kept, depth, np.float32(0)))
+    work, names = RefinedViews(scene, job.sent(), matched, neighbours, limit_m, trusted), list(cameras)
+    for _ in job.engine.do(work, names, job.report):
+        pass
+    job.engine.gather(work, names)
+    return lambda: _work(scene, counts, matched)
+
+
+def _work(scene: Scene, counts: Mapping[str, int], matched: Mapping[str, Path]) -> Found:
+    cameras = scene.cameras()
+    misfits = {name: float(load_array(scene.misfit_path(name))) for name in matched}
     shutil.rmtree(scene.file("matched"), ignore_errors=True)
     left = {name: int(np.count_nonzero(load_array(scene.refined_path(name)))) for name in cameras}
     if not any(left.values()):
@@ -86,11 +70,84 @@ def _work(scene: Scene, job: Job, trusted: bool) -> Found:
             "no depth is left after the masks and the check against other views; poses and depth don't fit: look at "
             "the scale's line above, or loosen refine.agree_relative or refine.min_agree"
         )
-    signals = _outliers(matched.misfits)
+    signals = _outliers(misfits)
     if is_of_ties(scene):
         signals += empty_signals(left, cameras)
     share = sum(left.values()) / max(sum(counts.values()), 1)
     return f"{100 * share:.0f} % of the depths kept", {"kept_share": round(share, 4)}, signals
+
+
+@dataclasses.dataclass(frozen=True)
+class RefinedViews:
+    """The last step: each view's depth against that of the views around it.
+
+    Attributes:
+        scene: with `scale` done.
+        job: the stage's.
+        matched: per view that was matched a file of log depth [log m] and its sigma, (2, h, w) float32.
+        neighbours: views that each view is compared with.
+        limit_m: sigma up to which a matched depth is kept [m].
+        trusted: depth is a sensor's.
+    """
+
+    scene: Scene
+    job: Job
+    matched: Mapping[str, Path]
+    neighbours: Mapping[str, tuple[str, ...]]
+    limit_m: float
+    trusted: bool
+    title: str = "refine"
+    block: int = 16
+
+    def begin(self) -> Doer[str, None]:
+        """Reads what is known of all views."""
+        scene, settings = self.scene, self.job.settings.refine
+        cameras, views, world_from_cam = scene.cameras(), view_scales(scene), scene.world_from_cam()
+
+        @lru_cache(maxsize=CACHED_VIEWS)
+        def masked(name: str) -> tuple[Array, Array]:
+            """Depth without edges, and its sigma: as matched, or as predicted where there was nothing to match with."""
+            depth = aligned_depth(scene, name, views[name])
+            if name in self.matched:
+                log_depth, relative = _enlarged(load_array(self.matched[name]), depth.shape)
+                depth = np.where(depth > 0, np.exp(log_depth), np.float32(0))
+                sigma = relative * depth
+            else:
+                sigma = aligned_sigma(scene, name, depth, views[name], sensor=self.trusted)
+            depth[edge_mask(depth, cameras[name], settings)] = 0
+            return depth, sigma
+
+        def do(names: Sequence[str]) -> Iterator[tuple[str, None]]:
+            for name in names:
+                depth, sigma = masked(name)
+                kept = depth > 0
+                if settings.consistency:
+                    others = [
+                        (masked(other)[0], cameras[other], world_from_cam[other]) for other in self.neighbours[name]
+                    ]
+                    votes = vote(depth, cameras[name], world_from_cam[name], others, settings, sigma=sigma)
+                    if name in self.matched and len(others) >= settings.min_agree:
+                        sigma = confirmed_sigma(sigma, votes)
+                        kept = keep_matched(votes, depth, sigma, self.limit_m, settings)
+                    else:
+                        kept = keep(votes, depth, sigma, settings)
+                save_array(scene.refined_sigma_path(name), np.where(kept, sigma, np.float32(0)))
+                save_array(scene.refined_path(name), np.where(kept, depth, np.float32(0)))
+                yield name, None
+
+        return do
+
+    def is_done(self, item: str) -> bool:
+        """Whether the view's depth is there, which is written last."""
+        return self.scene.refined_path(item).exists()
+
+    def reads(self, item: str) -> Iterator[Path]:
+        """The matched depth of the view and its neighbours."""
+        yield from (self.matched[name] for name in (item, *self.neighbours[item]) if name in self.matched)
+
+    def give_up(self, item: str, reason: str) -> None:
+        """Fusion and the report want all views."""
+        raise given_up(item, reason)
 
 
 def _outliers(misfits: Mapping[str, float]) -> list[Signal]:

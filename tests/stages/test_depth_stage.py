@@ -315,7 +315,7 @@ def named(monkeypatch, truth):
         how.append(arguments)
         return FunctionModel(lambda image, camera: truth[image.tobytes()], name, "1")
 
-    monkeypatch.setattr("recon3d.stages.depth.load_model", load)
+    monkeypatch.setattr("recon3d.stages.depth_maps.load_model", load)
     monkeypatch.setattr("recon3d.stages.depth_source.model_version", lambda name: "1")
     return how
 
@@ -328,7 +328,7 @@ def test_networks_compute_in_half_precision_where_that_is_quicker(
     scene, truth, monkeypatch, setting, device, precision
 ):
     how = named(monkeypatch, truth)
-    monkeypatch.setattr("recon3d.stages.depth.pick_device", lambda wanted: device)
+    monkeypatch.setattr("recon3d.stages.depth_maps.pick_device", lambda wanted: device)
     depth(scene, job(None, f"depth.precision={setting}"))
     assert how == [{"device": device, "flip": True, "precision": precision or setting}]
 
@@ -410,7 +410,7 @@ def test_a_metric_model_makes_metres_of_disparity(scene, truth, monkeypatch):
     def noisy(number, values):
         return values * np.exp(np.random.default_rng(number).normal(0, 0.1, values.shape)).astype(np.float32)
 
-    monkeypatch.setattr("recon3d.stages.depth.load_model", lambda name, **how: Made(truth, noisy, name=name))
+    monkeypatch.setattr("recon3d.stages.depth_maps.load_model", lambda name, **how: Made(truth, noisy, name=name))
     not_metric(scene)
     outcome = depth(scene, job(relative(truth), "depth.metric_from=demo"))
     assert outcome.facts["kind"] == "metric" and outcome.facts["model"] == "relative with metres from demo"
