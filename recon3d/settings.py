@@ -174,10 +174,10 @@ class FuseSettings:
     """Depths of smaller sigma, nearer and less slanted ones count for more in the mean; off = all the same."""
     min_weight: float | None = None
     """Observations above which a surface is kept; None = from the number of views."""
-    max_memory_gib: float = 3.0
+    max_memory_gib: float = 1.0
     """Memory that the TSDF may take at a time; larger scenes are fused in tiles [GiB]."""
-    max_tiles: int = 16
-    """Tiles that a scene too large for the memory may be fused in; each takes all photos again."""
+    max_tiles: int = 48
+    """Tiles that a scene too large for the memory may be fused in; each takes the photos that see it again."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """PLY files: point clouds and meshes out, as viewers and Blender read them."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from recon3d.geometry.surface import Mesh, PointCloud
 MAX_FLOAT_M = 1000.0
 """Beyond this distance from the origin coordinates are written as double: a float has steps of 0.06 mm there [m]."""
 MAX_COMMENT = 200
+ROWS = 100_000
+"""Vertices or triangles that are put into the records of the file at a time."""
+CHUNK_BYTES = 2**20
 _PLY_NAMES = {"<f4": "float", "<f8": "double", "|u1": "uchar"}
 
 
@@ -22,7 +26,7 @@ def write_cloud(path: Path, cloud: PointCloud, comments: Sequence[str] = ()) -> 
         cloud: what to write.
         comments: for the header; made ASCII and one line each.
     """
-    _write(path, _vertices(cloud.points, cloud.normals, cloud.colors), None, comments)
+    _write(path, cloud, comments)
 
 
 def write_mesh(path: Path, mesh: Mesh, comments: Sequence[str] = ()) -> None:
@@ -33,36 +37,93 @@ def write_mesh(path: Path, mesh: Mesh, comments: Sequence[str] = ()) -> None:
         mesh: what to write.
         comments: for the header; made ASCII and one line each.
     """
-    faces = np.empty(len(mesh.triangles), [("count", "u1"), ("vertex_indices", "<i4", 3)])
-    faces["count"], faces["vertex_indices"] = 3, mesh.triangles
-    _write(path, _vertices(mesh.vertices, mesh.normals, mesh.colors), faces, comments)
+    _write(path, mesh, comments)
 
 
-def _vertices(points: Array, normals: Array | None, colors: Array) -> Array:
-    """A record for each vertex, in the order of the file."""
-    far = bool(len(points)) and float(np.abs(points).max()) > MAX_FLOAT_M
+def write_mesh_in_parts(
+    path: Path,
+    vertices: Iterable[tuple[Array, Array, Array]],
+    triangles: Iterable[Array],
+    farthest: float,
+    comments: Sequence[str] = (),
+) -> tuple[int, int]:
+    """Writes the file that `write_mesh` writes of all parts together, and holds one part at a time.
+
+    Args:
+        path: the file; a second one stands beside it meanwhile.
+        vertices: position [m], colour and normal of some vertices after others.
+        triangles: (T, 3) of some triangles after others; asked for when all vertices have been given.
+        farthest: largest coordinate [m].
+        comments: for the header; made ASCII and one line each.
+
+    Returns:
+        Vertices and triangles that were written.
+    """
+    body, counts, kinds = path.with_name(f"{path.name}.body"), [0, 0], _kinds(far=farthest > MAX_FLOAT_M, normals=True)
+    try:
+        with body.open("wb") as file:
+            for points, colors, normals in vertices:
+                file.write(_vertices(points, normals, colors, kinds).data)
+                counts[0] += len(points)
+            for some in triangles:
+                file.write(_faces(some).data)
+                counts[1] += len(some)
+        with path.open("wb") as file, body.open("rb") as written:
+            file.write(_header(kinds, counts[0], counts[1], comments))
+            shutil.copyfileobj(written, file, CHUNK_BYTES)
+    finally:
+        body.unlink(missing_ok=True)
+    return counts[0], counts[1]
+
+
+def _kinds(*, far: bool, normals: bool) -> np.dtype[np.void]:
+    """What the record of a vertex holds."""
     kinds = [(axis, "<f8" if far else "<f4") for axis in "xyz"]
-    if normals is not None:
-        kinds += [(axis, "<f4") for axis in ("nx", "ny", "nz")]
-    kinds += [(band, "u1") for band in ("red", "green", "blue")]
+    kinds += [(axis, "<f4") for axis in ("nx", "ny", "nz")] if normals else []
+    return np.dtype(kinds + [(band, "u1") for band in ("red", "green", "blue")])
+
+
+def _vertices(points: Array, normals: Array | None, colors: Array, kinds: np.dtype[np.void]) -> Array:
+    """A record for each vertex, in the order of the file."""
     vertices = np.empty(len(points), kinds)
     columns = [*points.T, *(() if normals is None else normals.T), *colors.T]
-    for (name, _), column in zip(kinds, columns, strict=True):
+    for name, column in zip(kinds.names or (), columns, strict=True):
         vertices[name] = column
     return vertices
 
 
-def _write(path: Path, vertices: Array, faces: Array | None, comments: Sequence[str]) -> None:
+def _faces(triangles: Array) -> Array:
+    """A record for each triangle."""
+    faces = np.empty(len(triangles), [("count", "u1"), ("vertex_indices", "<i4", 3)])
+    faces["count"], faces["vertex_indices"] = 3, triangles
+    return faces
+
+
+def _header(kinds: np.dtype[np.void], vertices: int, faces: int | None, comments: Sequence[str]) -> bytes:
+    """All up to the data."""
     lines = ["ply", "format binary_little_endian 1.0", *(f"comment {one_line(text)}" for text in comments)]
-    lines += [f"element vertex {len(vertices)}"]
-    lines += [f"property {_PLY_NAMES[vertices.dtype[name].str]} {name}" for name in vertices.dtype.names or ()]
+    lines += [f"element vertex {vertices}"]
+    lines += [f"property {_PLY_NAMES[kinds[name].str]} {name}" for name in kinds.names or ()]
     if faces is not None:
-        lines += [f"element face {len(faces)}", "property list uchar int vertex_indices"]
+        lines += [f"element face {faces}", "property list uchar int vertex_indices"]
+    return ("\n".join([*lines, "end_header"]) + "\n").encode("ascii")
+
+
+def _write(path: Path, surface: Mesh | PointCloud, comments: Sequence[str]) -> None:
+    """A cloud or a mesh, so many rows at a time."""
+    points = surface.vertices if isinstance(surface, Mesh) else surface.points
+    far = bool(len(points)) and float(max(points.max(), -points.min())) > MAX_FLOAT_M
+    kinds = _kinds(far=far, normals=surface.normals is not None)
+    faces = surface.triangles if isinstance(surface, Mesh) else None
     with path.open("wb") as file:
-        file.write(("\n".join([*lines, "end_header"]) + "\n").encode("ascii"))
-        file.write(vertices.data)
+        file.write(_header(kinds, len(points), None if faces is None else len(faces), comments))
+        for begin in range(0, len(points), ROWS):
+            some = slice(begin, begin + ROWS)
+            normals = None if surface.normals is None else surface.normals[some]
+            file.write(_vertices(points[some], normals, surface.colors[some], kinds).data)
         if faces is not None:
-            file.write(faces.data)
+            for begin in range(0, len(faces), ROWS):
+                file.write(_faces(faces[begin : begin + ROWS]).data)
 
 
 def one_line(text: str) -> str:

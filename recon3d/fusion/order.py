@@ -3,6 +3,7 @@
 import numpy as np
 
 from recon3d.geometry import Mesh
+from recon3d.geometry.arrays import Array
 
 
 def in_order(mesh: Mesh) -> Mesh:
@@ -10,17 +11,39 @@ def in_order(mesh: Mesh) -> Mesh:
 
     Vertices at one place become one, with the colour and normal that sort first: so the tiles of a scene hang together.
     """
-    columns = [mesh.vertices, mesh.colors] + ([] if mesh.normals is None else [mesh.normals])
-    order = np.lexsort(np.concatenate([column.T[::-1] for column in columns[::-1]]))
-    new_index = np.empty(len(order), np.int32)
-    places = mesh.vertices[order]
-    is_new = np.concatenate([np.ones(min(1, len(order)), bool), (places[1:] != places[:-1]).any(axis=1)])
-    new_index[order] = np.cumsum(is_new, dtype=np.int32) - 1
-    order = order[is_new]
-    triangles = new_index[mesh.triangles]
-    # turned so that the smallest index comes first: the sense stays
-    first = triangles.argmin(axis=1)[:, None]
-    triangles = np.take_along_axis(triangles, (first + np.arange(3)) % 3, axis=1)
-    triangles = triangles[np.lexsort(triangles.T[::-1])]
+    order, new_index = order_of(mesh.vertices, mesh.colors, mesh.normals)
     normals = None if mesh.normals is None else mesh.normals[order]
-    return Mesh(mesh.vertices[order], triangles, mesh.colors[order], normals)
+    return Mesh(mesh.vertices[order], sorted_triangles(new_index[mesh.triangles]), mesh.colors[order], normals)
+
+
+def order_of(vertices: Array, colors: Array, normals: Array | None) -> tuple[Array, Array]:
+    """How vertices (V, 3) are sorted and made one where they lie at one place; see `in_order`.
+
+    Returns:
+        The vertices that stay, in their order; and (V,) int32 the place of each among those.
+    """
+    order = np.lexsort(vertices.T[::-1])
+    again = _as_before(vertices[order])
+    if again.any():  # those at one place among each other
+        shared = np.flatnonzero(again | np.append(again[1:], False))
+        alike = order[shared]
+        columns = [vertices, colors] + ([] if normals is None else [normals])
+        order[shared] = alike[np.lexsort(np.concatenate([column[alike].T[::-1] for column in columns[::-1]]))]
+    place = np.empty(len(order), np.int32)
+    place[order] = np.cumsum(~again, dtype=np.int32) - 1
+    return order[~again], place
+
+
+def _as_before(places: Array) -> Array:
+    """(V,) bool: where a row is the same as the one before."""
+    again = np.zeros(len(places), bool)
+    again[1:] = (places[1:] == places[:-1]).all(axis=1)
+    return again
+
+
+def sorted_triangles(triangles: Array) -> Array:
+    """Triangles (T, 3) turned so that the smallest index comes first, which keeps their sense, and sorted."""
+    first = triangles.argmin(axis=1).astype(np.int8)[:, None]
+    turned = np.take_along_axis(triangles, (first + np.arange(3, dtype=np.int8)) % 3, axis=1)
+    ordered: Array = turned[np.lexsort(turned.T[::-1])]
+    return ordered

@@ -85,8 +85,13 @@ def fused(tiles: Iterable[Fused], plan: FusePlan) -> Fused:
     parts = list(tiles)
     mesh = joined(part.mesh for part in parts)
     if not len(mesh.triangles):
-        raise StageError(
-            f"fuse: no surface came out of {plan.views} photos: none was measured more than {plan.min_weight:g} times "
-            "at one place; the poses may be wrong or the photos may not overlap; fuse.min_weight=0 keeps all there is"
-        )
+        raise no_surface(plan)
     return Fused(mesh, sum(part.seen for part in parts), sum(part.kept for part in parts))
+
+
+def no_surface(plan: FusePlan) -> StageError:
+    """What is said where nothing came out of any tile."""
+    return StageError(
+        f"fuse: no surface came out of {plan.views} photos: none was measured more than {plan.min_weight:g} times at "
+        "one place; the poses may be wrong or the photos may not overlap; fuse.min_weight=0 keeps all there is"
+    )

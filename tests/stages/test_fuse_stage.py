@@ -1,12 +1,13 @@
 import dataclasses
 
-import numpy as np
 import pytest
 from synthetic import room_frames
 
 from recon3d.errors import StageError
+from recon3d.formats.ply import write_mesh
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
+from recon3d.fusion.tsdf import fuse
 from recon3d.scene import Scene
 from recon3d.settings import FuseSettings
 from recon3d.stages import fuse as stage
@@ -27,19 +28,23 @@ def test_tiles_that_are_done_are_not_done_again_after_a_kill(tmp_path, monkeypat
         return (photo for photo in photos if photo.name in names)
 
     scene, key = Scene(tmp_path), "0123456789abcdef" * 4
+    monkeypatch.setattr(stage, "scale_comments", lambda scene: ["a room"])
     monkeypatch.setattr(stage, "frames", lambda scene, names: frames(scene, names, limit=2))
     with pytest.raises(KeyboardInterrupt):
-        stage._fused(scene, Job(), plan, key)
+        stage._tiles(scene, Job(), plan, key)
     monkeypatch.setattr(stage, "frames", frames)
     read.clear()
-    resumed = stage._fused(scene, Job(), plan, key)
+    resumed = stage._merged(scene, stage._tiles(scene, Job(), plan, key), plan)
+    written = scene.file("fused.ply").read_bytes()
     assert len(read) == len(plan.tiles) - 1
     read.clear()
-    again = stage._fused(scene, Job(), plan, "another" * 8)  # other settings take nothing from those tiles
+    paths = stage._tiles(scene, Job(), plan, "another" * 8)  # other settings take nothing from those tiles
     assert len(read) == len(plan.tiles)
-    assert np.array_equal(in_order(resumed.mesh).vertices, in_order(again.mesh).vertices)
-    assert (resumed.seen, resumed.kept) == (again.seen, again.kept) and resumed.seen >= resumed.kept > 0
+    assert stage._merged(scene, paths[::-1], plan) == resumed and resumed["surface_voxels"]["after"] > 0
+    assert scene.file("fused.ply").read_bytes() == written
+    write_mesh(tmp_path / "whole.ply", in_order(fuse(photos, plan_fusion(photos, settings))), ["a room"])
+    assert (tmp_path / "whole.ply").read_bytes() == written
 
     next(scene.file(stage.TILES).glob("0123*-0.npz")).write_bytes(b"PK damaged")
     with pytest.raises(StageError, match="0123456789abcdef-0.npz: missing or damaged"):
-        stage._fused(scene, Job(), plan, key)
+        stage._merged(scene, stage._tiles(scene, Job(), plan, key), plan)

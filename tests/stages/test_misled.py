@@ -64,7 +64,7 @@ def test_voxels_that_no_memory_holds_are_refused_before_depths_are_refined(captu
     assert done.returncode == 1
     assert "scale: " in done.stdout and "refine: " not in done.stdout
     assert not (tmp_path / "scene" / "refined").exists()
-    for word in ("fuse.voxel_size: got 0.0001 m", "GiB", "fuse.max_memory_gib = 3", "fuse.max_tiles = 16"):
+    for word in ("fuse.voxel_size: got 0.0001 m", "GiB", "fuse.max_memory_gib = 1", "fuse.max_tiles = 48"):
         assert word in done.stderr
 
 
