@@ -19,6 +19,7 @@ from recon3d.progress import Report, silent, unseen
 from recon3d.scene import UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.signals import Signal
+from recon3d.stages.room import check_stage
 
 WITHOUT_EFFECT = {"photos.timeout_s", "poses.timeout_min", "depth.batch"}
 """Settings that don't decide what comes out, only whether it does."""
@@ -172,6 +173,7 @@ def _claim(scene: Scene, stage: str, key: str, job: Job) -> list[Path] | None:
     for path in rotten:
         remove_with_siblings(path)
     scene.start(stage, key, section_of(stage, job.settings))
+    check_stage(scene, stage)
     return rotten
 
 

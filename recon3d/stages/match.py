@@ -19,6 +19,7 @@ from recon3d.refine.warp import Look
 from recon3d.scene import Scene
 from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
 from recon3d.stages.job import Job
+from recon3d.stages.room import check_matching
 
 CACHED_VIEWS = 24
 """Photos or results held in memory at a time: partners of one view are mostly partners of the next."""
@@ -39,6 +40,7 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
     partners = neighbours_of(scene.world_from_cam(), scene.cameras(), medians, job.settings.refine.matches)
     names = [name for name, others in partners.items() if others]
     count = len(PASSES) - (not job.settings.refine.full_size)
+    check_matching(scene, names, PASSES[:count])
     for number in range(count):
         work = MatchPass(scene, job.sent(), number, count, partners, dict(medians))
         for _ in job.engine.do(work, names, job.report):

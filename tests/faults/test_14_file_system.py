@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -84,9 +85,20 @@ def rename_refused(photos, root, monkeypatch):
     return "Operation not permitted"
 
 
+def disk_too_small(photos, root, monkeypatch):
+    """One that holds the photos and not the depth: seen when depth begins, not when the disk is full."""
+    import recon3d.stages.room as room
+
+    free = room.RESERVE + 4 * 64 * 48 - 1
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    monkeypatch.setattr(room, "_may_compress", lambda folder: False)
+    return "depth: writes"
+
+
 CASES = {
     "read-only output": read_only_output,
     "no space left": no_space,
+    "a disk that would fill": disk_too_small,
     "quota reached in the middle of a write": quota_in_mid_write,
     "a photo deleted during the run": input_deleted_in_the_run,
     "output into the photos' folder": input_is_output,
@@ -97,7 +109,7 @@ CASES = {
 
 
 def test_the_group_is_whole():
-    assert len(CASES) == 8
+    assert len(CASES) == 9
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -105,14 +117,16 @@ def test_what_can_not_be_written_is_one_line_and_nothing_is_half_done(case, tmp_
     photos, root = good_folder(tmp_path / "photos"), tmp_path / "s"
     before = {path: path.read_bytes() for path in photos.iterdir()}
     words = CASES[case](photos, root, monkeypatch)
-    done = command("init", photos, "-o", root)
+    until_depth = case == "a disk that would fill"
+    line = ("run", photos, "-o", root, "--model", "demo") if until_depth else ("init", photos, "-o", root)
+    done = command(*line)
     monkeypatch.undo()
     refused(done, words)
     if case != "a photo deleted during the run":
         assert {path: path.read_bytes() for path in photos.iterdir()} == before
     if root.is_dir() and (root / "scene.json").exists():
         whole(root)
-        assert not Scene.open(root).is_done("init")
+        assert Scene.open(root).is_done("init") == until_depth and not (root / "depth").exists()
     if case == "output that is a file":
         assert root.read_text() == "mine"
 
