@@ -1,17 +1,20 @@
-"""Progress bars for a terminal."""
+"""Progress for people: bars on a terminal, elsewhere a line now and then where that is wanted."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from recon3d.progress import Report
+from recon3d.progress import Report, silent
 
 MANY = 1_000_000
 """From this total on, such as of bytes, counts are shown in millions."""
+LINE_S = 10.0
+"""Time between two lines of progress [s]."""
 
 
 @contextmanager
-def bars() -> Iterator[Report]:
-    """Progress bars on stderr with rate and time left, one at a time; nothing where stderr is not a terminal."""
+def bars(elsewhere: Report = silent) -> Iterator[Report]:
+    """Progress bars on stderr with rate and time left, one at a time; where it is no terminal, `elsewhere` is told."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -23,7 +26,10 @@ def bars() -> Iterator[Report]:
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    if not console.is_terminal:
+        yield elsewhere
+        return
+    progress = Progress(*columns, console=console, transient=True)
 
     def report(title: str, done: int, total: int, photo: str = "") -> None:
         task = next((task for task in progress.tasks if task.description == title), None)
@@ -43,6 +49,29 @@ def bars() -> Iterator[Report]:
         yield report
     finally:
         progress.stop()
+
+
+def now_and_then(say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Report:
+    """Progress as lines, such as "depth: 12/200, 0.4/s, 470 s left": for the output of a batch job.
+
+    Args:
+        say: is given a line when some time has passed since the last one.
+        clock: [s].
+    """
+    said = clock()
+    step, began, first = "", said, 0
+
+    def report(title: str, done: int, total: int, photo: str = "") -> None:
+        nonlocal said, step, began, first
+        now = clock()
+        if title != step:
+            step, began, first = title, now, done
+        if now - said >= LINE_S:
+            said, rate = now, (done - first) / max(now - began, 1e-3)
+            left = f", {counted(rate, total)}/s, {(total - done) / rate:.0f} s left" if rate else ""
+            say(f"{title}: {_of(done, total)}{left}")
+
+    return report
 
 
 def counted(number: float, total: int) -> str:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from recon3d.bars import bars
 from recon3d.cli.app import app
-from recon3d.cli.words import JsonOpt, PhotosArg, print_json, short, source, told
+from recon3d.cli.telling import telling
+from recon3d.cli.words import JsonOpt, LogOpt, PhotosArg, QuietOpt, VerboseOpt, short, source
 
 BoardTypeOpt = Annotated[str, typer.Option("--type", help="chessboard, charuco, circles or asymmetric-circles.")]
 BoardSizeOpt = Annotated[
@@ -38,19 +38,22 @@ def calibrate(
     ] = False,
     fix_k3: Annotated[bool, typer.Option("--fix-k3", help="Keep k3 = 0.")] = False,
     keep_outliers: Annotated[bool, typer.Option("--keep-outliers", help="Drop no view.")] = False,
+    log: LogOpt = None,
+    quiet: QuietOpt = False,
+    verbose: VerboseOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """A camera file from photos of a calibration board."""
-    from recon3d.photos.lens_fit import Held
-    from recon3d.stages.calibrate import BoardOptions, CalibrateOptions, calibrate_photos
+    with telling(None, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+        from recon3d.photos.lens_fit import Held
+        from recon3d.stages.calibrate import BoardOptions, CalibrateOptions, calibrate_photos
 
-    options = CalibrateOptions(detector, model, Held(fix_aspect, fix_principal_point, fix_k3), keep_outliers)
-    with bars() as report:
+        options = CalibrateOptions(detector, model, Held(fix_aspect, fix_principal_point, fix_k3), keep_outliers)
         wanted = BoardOptions(type, board, square, marker, dictionary)
-        outcomes = told([calibrate_photos(source(photos), out, wanted, options, report)], as_json)
-    for warning in outcomes[0].facts["warnings"]:
-        typer.echo(f"  {short(warning)}", err=True)
-    print_json(outcomes, as_json)
+        tell.begin("calibrate")
+        (made,) = tell.all([calibrate_photos(source(photos), out, wanted, options, tell.report)])
+        for warning in made.facts["warnings"]:
+            tell.aside(short(warning))
 
 
 @app.command()
@@ -67,5 +70,5 @@ def board(
     """A calibration board to print, to scale."""
     from recon3d.stages.calibrate import BoardOptions, print_board
 
-    outcomes = told([print_board(out, BoardOptions(type, board, square, marker, dictionary), paper)], as_json)
-    print_json(outcomes, as_json)
+    with telling(None, log=None, quiet=False, verbose=False, as_json=as_json) as tell:
+        tell.all([print_board(out, BoardOptions(type, board, square, marker, dictionary), paper)])

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from recon3d.bars import bars
 from recon3d.cli.app import app
-from recon3d.cli.words import ConfigOpt, ForceOpt, JsonOpt, SetOpt, print_json, settings_from, told
+from recon3d.cli.telling import telling
+from recon3d.cli.words import ConfigOpt, ForceOpt, JsonOpt, LogOpt, QuietOpt, SetOpt, VerboseOpt, settings_from
 
 
 @app.command()
@@ -23,29 +23,27 @@ def report(
     config: ConfigOpt = None,
     set: SetOpt = None,
     force: ForceOpt = False,
+    log: LogOpt = None,
+    quiet: QuietOpt = False,
+    verbose: VerboseOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Writes report.html and metrics.json: whether each step helped, and what to do. Does no other stage."""
-    from recon3d.scene import Scene
-    from recon3d.stages.chain import settings_of
-    from recon3d.stages.job import Job
-    from recon3d.stages.report import report as report_stage
-
     if (scene is None) == (compare is None):
         raise typer.BadParameter("wanted a SCENE, or --compare SCENE_A SCENE_B")
     if scene and out:
         raise typer.BadParameter("-o is of --compare; the report of one scene is SCENE/report.html")
-    if scene:
-        opened = Scene.open(scene)
-        with bars() as tell:
-            job = Job(settings_from(settings_of(opened), config, set), "auto", None, tell, force)
-            outcomes = told([report_stage(opened, job)], as_json)
-        print_json(outcomes, as_json)
-    if compare:
+    with telling(scene, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+        from recon3d.scene import Scene
+        from recon3d.stages.chain import settings_of
+        from recon3d.stages.report import report as report_stage
         from recon3d.stages.report_compare import compare as compare_scenes
 
-        first, second = (Scene.open(root) for root in compare)
-        settings = tuple(settings_from(settings_of(side), config, set) for side in (first, second))
-        with bars() as tell:
-            line = compare_scenes((first, second), out, (settings[0], settings[1]), tell)
-        typer.echo(f"compare: {line}")
+        if scene:
+            opened = Scene.open(scene)
+            settings = settings_from(settings_of(opened), config, set)
+            tell.all([report_stage(opened, tell.job(settings, force=force))])
+        if compare:
+            first, second = (Scene.open(root) for root in compare)
+            both = tuple(settings_from(settings_of(side), config, set) for side in (first, second))
+            tell.line(f"compare: {compare_scenes((first, second), out, (both[0], both[1]), tell.report)}")

@@ -2,10 +2,8 @@
 
 import shlex
 
-import typer
-
-from recon3d.bars import bars
 from recon3d.cli.app import app
+from recon3d.cli.telling import telling
 from recon3d.cli.words import (
     CameraOpt,
     ConfigOpt,
@@ -17,18 +15,19 @@ from recon3d.cli.words import (
     JsonOpt,
     LensOpt,
     LevelOpt,
+    LogOpt,
     MetricFromOpt,
     ModelOpt,
     OutOpt,
     PhotosArg,
     PosesOpt,
+    QuietOpt,
     SceneArg,
     SetOpt,
-    print_json,
+    VerboseOpt,
     scene_for,
     settings_from,
     source,
-    told,
 )
 from recon3d.settings import Settings
 
@@ -50,21 +49,21 @@ def run(
     config: ConfigOpt = None,
     set: SetOpt = None,
     force: ForceOpt = False,
+    log: LogOpt = None,
+    quiet: QuietOpt = False,
+    verbose: VerboseOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Everything: photos to mesh.ply and mesh.glb; what is up to date is left as it is."""
-    from recon3d.stages.chain import run as run_chain
-    from recon3d.stages.job import Job
-
-    options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
-    options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
-    settings = settings_from(Settings(), config, set, **options, known_distance=known_distance, level=level)
     root = out or scene_for(photos)
-    with bars() as report:
-        outcomes = told(run_chain(source(photos), root, Job(settings, device, None, report, force)), as_json)
-    if not as_json:
-        typer.echo(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")
-    print_json(outcomes, as_json)
+    with telling(root, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+        from recon3d.stages.chain import run as run_chain
+
+        options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
+        options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
+        settings = settings_from(Settings(), config, set, **options, known_distance=known_distance, level=level)
+        tell.all(run_chain(source(photos), root, tell.job(settings, device, force=force)))
+        tell.line(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")
 
 
 @app.command()
@@ -76,17 +75,18 @@ def init(
     config: ConfigOpt = None,
     set: SetOpt = None,
     force: ForceOpt = False,
+    log: LogOpt = None,
+    quiet: QuietOpt = False,
+    verbose: VerboseOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Takes photos into a scene: upright, at the working size, with their cameras."""
-    from recon3d.stages.init import init as init_stage
-    from recon3d.stages.job import Job
+    root = out or scene_for(photos)
+    with telling(root, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+        from recon3d.stages.init import init as init_stage
 
-    settings = settings_from(Settings(), config, set, camera=camera, format=format)
-    with bars() as report:
-        job = Job(settings, "auto", None, report, force)
-        outcomes = told([init_stage(source(photos), out or scene_for(photos), job)], as_json)
-    print_json(outcomes, as_json)
+        settings = settings_from(Settings(), config, set, camera=camera, format=format)
+        tell.all([init_stage(source(photos), root, tell.job(settings, force=force))])
 
 
 def _stage_command(stage: str, text: str) -> None:
@@ -105,20 +105,21 @@ def _stage_command(stage: str, text: str) -> None:
         config: ConfigOpt = None,
         set: SetOpt = None,
         force: ForceOpt = False,
+        log: LogOpt = None,
+        quiet: QuietOpt = False,
+        verbose: VerboseOpt = False,
         as_json: JsonOpt = False,
     ) -> None:
-        from recon3d.scene import Scene
-        from recon3d.stages.chain import run_to, settings_of
-        from recon3d.stages.job import Job
+        with telling(scene, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+            from recon3d.scene import Scene
+            from recon3d.stages.chain import run_to, settings_of
 
-        opened = Scene.open(scene)
-        options = {"model": model, "poses": poses, "depth": depth, "calibrate_lens": calibrate_lens}
-        options |= {"metric_from": metric_from}
-        base = settings_of(opened)
-        settings = settings_from(base, config, set, **options, known_distance=known_distance, level=level)
-        with bars() as report:
-            outcomes = told(run_to(opened, stage, Job(settings, device, None, report, force)), as_json)
-        print_json(outcomes, as_json)
+            opened = Scene.open(scene)
+            options = {"model": model, "poses": poses, "depth": depth, "calibrate_lens": calibrate_lens}
+            options |= {"metric_from": metric_from}
+            base = settings_of(opened)
+            settings = settings_from(base, config, set, **options, known_distance=known_distance, level=level)
+            tell.all(run_to(opened, stage, tell.job(settings, device, force=force)))
 
     command.__doc__ = f"{text} Does what is missing before it; settings go on from the scene's last."
     app.command(name=stage)(command)

@@ -1,17 +1,12 @@
-"""What the commands share: common options, how options become settings, and how results are told."""
+"""What the commands share: common options, how options become settings, and what fits on a line."""
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recon3d.errors import InputError
 from recon3d.settings import DepthSettings, Settings
-
-if TYPE_CHECKING:
-    from recon3d.stages.job import Outcome
 
 PhotosArg = Annotated[
     list[str], typer.Argument(metavar="PHOTOS…", help="A folder, a glob, photos named one by one, or a video.")
@@ -61,6 +56,13 @@ SetOpt = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting; see recon3d settings.")
 ]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Do it again even where it is up to date.")]
+LogOpt = Annotated[
+    Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a file, as lines of JSON.")
+]
+QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+VerboseOpt = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say also what each stage took, and all of what it found amiss.")
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead.")]
 
 
@@ -115,33 +117,12 @@ def scene_for(photos: list[str]) -> Path:
     return Path(f"{path.absolute().stem if path.is_file() else path.absolute().name}-scene")
 
 
-def told(outcomes: "Iterable[Outcome]", as_json: bool) -> "list[Outcome]":
-    """Echoes each outcome when it is there: its line on stdout, its signals on stderr."""
-    done = []
-    for outcome in outcomes:
-        done.append(outcome)
-        if not as_json:
-            typer.echo(f"{outcome.stage}: {outcome.line}")
-        for signal in outcome.signals if outcome.fresh else ():
-            typer.echo(f"  {signal.code}: {short(signal.message)} → {signal.advice}", err=True)
-    return done
-
-
 def short(text: str, limit: int = 600) -> str:
-    """One line of bounded length, without control characters that file names may hold."""
-    line = "".join(c if c.isprintable() else "?" for c in text)
+    """One line of bounded length."""
+    line = one_line(text)
     return line if len(line) <= limit else f"{line[:limit]}… (all of it in scene.json)"
 
 
-def print_json(outcomes: "list[Outcome]", as_json: bool) -> None:
-    """Prints the facts of all outcomes where `--json` asks for them."""
-    if as_json:
-        facts = {
-            outcome.stage: {
-                **outcome.facts,
-                "fresh": outcome.fresh,
-                "signals": [signal.as_json() for signal in outcome.signals],
-            }
-            for outcome in outcomes
-        }
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+def one_line(text: str) -> str:
+    """Without control characters, which file names may hold."""
+    return "".join(c if c.isprintable() else "?" for c in text)
