@@ -10,6 +10,7 @@ from recon3d.cli.words import (
     DepthOpt,
     DeviceOpt,
     DistanceOpt,
+    EngineOpt,
     ForceOpt,
     FormatOpt,
     JsonOpt,
@@ -24,6 +25,7 @@ from recon3d.cli.words import (
     QuietOpt,
     SceneArg,
     SetOpt,
+    ShardOpt,
     VerboseOpt,
     scene_for,
     settings_from,
@@ -46,6 +48,7 @@ def run(
     known_distance: DistanceOpt = None,
     level: LevelOpt = None,
     device: DeviceOpt = "auto",
+    engine: EngineOpt = None,
     config: ConfigOpt = None,
     set: SetOpt = None,
     force: ForceOpt = False,
@@ -57,12 +60,14 @@ def run(
     """Everything: photos to mesh.ply and mesh.glb; what is up to date is left as it is."""
     root = out or scene_for(photos)
     with telling(root, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+        from recon3d.engine.choice import engine_for
         from recon3d.stages.chain import run as run_chain
 
         options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
         options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
         settings = settings_from(Settings(), config, set, **options, known_distance=known_distance, level=level)
-        tell.all(run_chain(source(photos), root, tell.job(settings, device, force=force)))
+        with engine_for(engine, None, device) as chosen:
+            tell.all(run_chain(source(photos), root, tell.job(settings, device, force=force, engine=chosen)))
         tell.line(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")
 
 
@@ -102,6 +107,8 @@ def _stage_command(stage: str, text: str) -> None:
         known_distance: DistanceOpt = None,
         level: LevelOpt = None,
         device: DeviceOpt = "auto",
+        engine: EngineOpt = None,
+        shard: ShardOpt = None,
         config: ConfigOpt = None,
         set: SetOpt = None,
         force: ForceOpt = False,
@@ -111,6 +118,7 @@ def _stage_command(stage: str, text: str) -> None:
         as_json: JsonOpt = False,
     ) -> None:
         with telling(scene, log=log, quiet=quiet, verbose=verbose, as_json=as_json) as tell:
+            from recon3d.engine.choice import engine_for
             from recon3d.scene import Scene
             from recon3d.stages.chain import run_to, settings_of
 
@@ -119,7 +127,8 @@ def _stage_command(stage: str, text: str) -> None:
             options |= {"metric_from": metric_from}
             base = settings_of(opened)
             settings = settings_from(base, config, set, **options, known_distance=known_distance, level=level)
-            tell.all(run_to(opened, stage, tell.job(settings, device, force=force)))
+            with engine_for(engine, shard, device) as chosen:
+                tell.all(run_to(opened, stage, tell.job(settings, device, force=force, engine=chosen)))
 
     command.__doc__ = f"{text} Does what is missing before it; settings go on from the scene's last."
     app.command(name=stage)(command)

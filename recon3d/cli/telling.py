@@ -12,12 +12,14 @@ import typer
 from recon3d.bars import bars, now_and_then
 from recon3d.cli.course import Course, Spent, followed
 from recon3d.cli.words import one_line, short
+from recon3d.engine.in_process import IN_PROCESS
 from recon3d.errors import InputError
 from recon3d.log import Log
 from recon3d.progress import Report, silent
 from recon3d.settings import Settings
 
 if TYPE_CHECKING:
+    from recon3d.engine.work import Engine
     from recon3d.signals import Signal
     from recon3d.stages.job import Job, Outcome
 
@@ -40,13 +42,20 @@ class Telling:
     progress: Report
     course: Course | None
 
-    def job(self, settings: Settings, device: str | None = None, *, force: bool = False) -> "Job":
+    def job(
+        self,
+        settings: Settings,
+        device: str | None = None,
+        *,
+        force: bool = False,
+        engine: "Engine" = IN_PROCESS,
+    ) -> "Job":
         """The job of a command, which tells here what becomes of it; the device where it makes a difference."""
         from recon3d.stages.job import Job
 
         if self.course:
             self.course.settings(settings, device)
-        return Job(settings, device or "auto", None, self.report, force, self.begin)
+        return Job(settings, device or "auto", None, self.report, force, self.begin, engine)
 
     def begin(self, stage: str) -> None:
         """Logs that a stage begins."""

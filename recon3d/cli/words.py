@@ -56,6 +56,16 @@ SetOpt = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="One setting; see recon3d settings.")
 ]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Do it again even where it is up to date.")]
+EngineOpt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ENGINE", help="Who does the work: in-process, ray (each core or GPU of this machine), ray://HOST:PORT."
+    ),
+]
+ShardOpt = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Of depth, refine or fuse, do only part I of N; other processes do the rest."),
+]
 LogOpt = Annotated[
     Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a file, as lines of JSON.")
 ]

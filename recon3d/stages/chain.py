@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from recon3d.engine.shard import Shard
 from recon3d.errors import InputError, StageError
 from recon3d.formats.capture import read_capture
 from recon3d.scene import MANIFEST, OUTPUTS, UPSTREAM, Scene
@@ -72,6 +73,8 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
     needed = [stage]
     while needed[0] in UPSTREAM:
         needed.insert(0, UPSTREAM[needed[0]])
+    if isinstance(job.engine, Shard):
+        needed = _alone(scene, stage, job)
     if scene.is_done("init") and (rotten := scene.damaged("init")):
         raise StageError(
             f"{rotten[0]}: not as it was written ({len(rotten)} such files); take the photos in again with: recon3d "
@@ -79,6 +82,16 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
         )
     for name in needed[1:]:
         yield (STAGES | ON_DEMAND)[name](scene, dataclasses.replace(job, force=job.force and name == stage))
+
+
+def _alone(scene: Scene, stage: str, job: Job) -> list[str]:
+    """The stage that shards share; what comes before it must be done."""
+    before = UPSTREAM.get(stage, stage)
+    if scene.state(before) != "done":
+        raise StageError(f"{scene.root}: --shard: stage {before} is not done; first run: recon3d {before} {scene.root}")
+    if job.force:
+        raise InputError("--force: goes without --shard: each would undo what the others did; run it once without")
+    return [before, stage]
 
 
 def _refine(scene: Scene, job: Job) -> Outcome:
