@@ -125,6 +125,7 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
         # a token of its own: nobody else on this machine can have work done, and nothing is left in the home folder
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # how Ray is made to listen on loopback alone
+        os.environ.setdefault("RAY_worker_niceness", "0")  # theirs is the work itself: 15 would give way to anything
     import ray
 
     folder = None

@@ -75,7 +75,7 @@ class FusePlan:
         return 3 * capacity * BYTES_PER_BLOCK <= self.max_memory_gib * 2**30
 
 
-def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
+def plan_fusion(frames: Iterable[Frame], settings: FuseSettings, shares: int = 1) -> FusePlan:
     """Chooses how to fuse frames, by a look at a few depths of each.
 
     The voxel is the largest of the median pixel footprint, a 512th of the scene and an eighth of the truncation:
@@ -89,6 +89,8 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
     Args:
         frames: those that will be fused.
         settings: values that are set are taken as they are.
+        shares: workers that fuse at a time: the plan is of so many tiles at least, though the memory may hold more at
+            once; the surface is the same.
 
     Raises:
         InputError: the voxel size that was set needs more than `fuse.max_tiles` times `fuse.max_memory_gib`, or the
@@ -130,6 +132,8 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings) -> FusePlan:
     if trust is not None:
         reasons.append("depths weighted by their sigma, distance and slant")
     reasons.append(_why_blocks(settings, len(tiles), blocks, in_all))
+    if len(tiles) < shares:
+        tiles = _shared(survey, voxel, truncation, shares)
     return FusePlan(
         voxel,
         truncation,
@@ -207,6 +211,15 @@ def _tiles(
         math.ceil(spare * (largest + min(largest, at_once))) + 64,
         in_all,
     )
+
+
+def _shared(survey: Survey, voxel: float, truncation: float, shares: int) -> tuple[Tile, ...]:
+    """So many tiles at least, where there are blocks enough."""
+    cells, per_edge, _, _ = survey.blocks(voxel * BLOCK, truncation)
+    room = len(cells)
+    while len(tiles := tiles_of(cells, room)) < shares and room > 1:
+        room = room * 3 // 4
+    return tuple(tile.scaled(per_edge) for tile in tiles)
 
 
 def _too_fine(settings: FuseSettings, survey: Survey, blocks: int) -> str:

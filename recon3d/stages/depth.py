@@ -31,7 +31,7 @@ def depth(scene: Scene, job: Job) -> Outcome:
 
 
 def _spread(scene: Scene, source: str, version: str, job: Job) -> Callable[[], Found]:
-    work, photos = DepthMaps(scene, job.sent()), scene.names()
+    work, photos = DepthMaps(scene, job), scene.names()
     made = dict(job.engine.do(work, photos, job.report))
     job.engine.gather(work, photos)
     return lambda: _work(scene, source, version, job, made)

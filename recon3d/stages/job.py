@@ -53,9 +53,9 @@ class Job:
     begin: Callable[[str], None] = unseen
     engine: Engine = IN_PROCESS
 
-    def sent(self) -> "Job":
-        """What of the job goes to workers."""
-        return dataclasses.replace(self, report=silent, begin=unseen, engine=IN_PROCESS)
+    def __getstate__(self) -> dict[str, Any]:
+        """What of the job goes to other processes: who listens, and whom it employs, stay here."""
+        return vars(self) | {"report": silent, "begin": unseen, "engine": IN_PROCESS}
 
 
 @dataclass(frozen=True)

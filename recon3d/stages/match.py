@@ -42,7 +42,7 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
     count = len(PASSES) - (not job.settings.refine.full_size)
     check_matching(scene, names, PASSES[:count])
     for number in range(count):
-        work = MatchPass(scene, job.sent(), number, count, partners, dict(medians))
+        work = MatchPass(scene, job, number, count, partners, dict(medians))
         for _ in job.engine.do(work, names, job.report):
             pass
     return {name: scene.matched_path(count - 1, name) for name in names}

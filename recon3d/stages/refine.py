@@ -53,7 +53,7 @@ def _spread(scene: Scene, job: Job, trusted: bool) -> Callable[[], Found]:
         matched = match(scene, job, medians)
     neighbours = neighbours_of(scene.world_from_cam(), cameras, medians, settings.neighbours)
     limit_m = USEFUL_SIGMA * float(np.median([median for median in medians.values() if median > 0] or [0.0]))
-    work, names = RefinedViews(scene, job.sent(), matched, neighbours, limit_m, trusted), list(cameras)
+    work, names = RefinedViews(scene, job, matched, neighbours, limit_m, trusted), list(cameras)
     for _ in job.engine.do(work, names, job.report):
         pass
     job.engine.gather(work, names)
