@@ -66,7 +66,7 @@ def now_and_then(say: Callable[[str], None], clock: Callable[[], float] = time.m
         now = clock()
         if title != step:
             step, began, first = title, now, done
-        if now - said >= LINE_S:
+        if done and now - said >= LINE_S:
             said, rate = now, (done - first) / max(now - began, 1e-3)
             left = f", {counted(rate, total)}/s, {(total - done) / rate:.0f} s left" if rate else ""
             say(f"{title}: {_of(done, total)}{left}")

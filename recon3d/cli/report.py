@@ -46,4 +46,5 @@ def report(
         if compare:
             first, second = (Scene.open(root) for root in compare)
             both = tuple(settings_from(settings_of(side), config, set) for side in (first, second))
+            tell.begin("compare")
             tell.line(f"compare: {compare_scenes((first, second), out, (both[0], both[1]), tell.report)}")

@@ -80,6 +80,14 @@ def test_the_memory_of_structure_from_motion_is_that_of_its_own_process(run):
     assert by_stage["depth"]["helpers_peak_mib"] == 0
 
 
+def test_a_comparison_is_logged_photo_by_photo(tiny_scene, tmp_path):
+    log = tmp_path / "run.jsonl"
+    said(command("report", "--compare", tiny_scene, tiny_scene, "-o", tmp_path / "c.html", "-q", "--log", log), 0)
+    units = [unit for unit in of(logged(log), "unit") if unit["step"] == "compare"]
+    assert [unit["photo"] for unit in units] == list(Scene.open(tiny_scene).names())
+    assert {unit["stage"] for unit in units} == {"compare"}
+
+
 def test_a_log_among_the_photos_does_no_harm(tmp_path):
     photos = good_folder(tmp_path / "photos")
     for _ in range(2):
