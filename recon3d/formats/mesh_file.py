@@ -13,6 +13,7 @@ from recon3d.errors import InputError
 from recon3d.formats.colour import srgb_from_linear
 from recon3d.formats.glb import z_up
 from recon3d.formats.obj import Y_UP
+from recon3d.formats.ply import read_written
 from recon3d.formats.untrusted import naming, parse_json, read_bytes
 from recon3d.geometry.arrays import Array
 from recon3d.geometry.surface import Mesh
@@ -47,6 +48,10 @@ def read_mesh(path: Path) -> Mesh:
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise InputError(f"{path}: got the ending {path.suffix!r}, wanted a mesh: {' '.join(SUFFIXES)}")
+    with naming(path):
+        ours = read_written(path, limit=MAX_BYTES) if kind == ".ply" else None
+    if ours is not None and len(ours.triangles):
+        return ours  # without the copies that a parser of any file takes
     data = read_bytes(path, limit=MAX_BYTES)
     with naming(path):
         if kind == ".ply":

@@ -1,5 +1,6 @@
-"""PLY files: point clouds and meshes out, as viewers and Blender read them."""
+"""PLY files: point clouds and meshes out, as viewers and Blender read them, and back."""
 
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ MAX_COMMENT = 200
 ROWS = 100_000
 """Vertices or triangles that are put into the records of the file at a time."""
 CHUNK_BYTES = 2**20
+MAX_LINE, MAX_LINES = 300, 200
+"""Of a header of ours."""
+_FACE = np.dtype([("count", "u1"), ("vertex_indices", "<i4", 3)])
 _PLY_NAMES = {"<f4": "float", "<f8": "double", "|u1": "uchar"}
 
 
@@ -38,6 +42,60 @@ def write_mesh(path: Path, mesh: Mesh, comments: Sequence[str] = ()) -> None:
         comments: for the header; made ASCII and one line each.
     """
     _write(path, mesh, comments)
+
+
+def read_written(path: Path, *, limit: int) -> Mesh | None:
+    """A mesh as `write_mesh` writes it, read so many rows at a time; None where the file is anything else.
+
+    Args:
+        path: any file, or none.
+        limit: bytes beyond which a file is not read.
+
+    Raises:
+        InputError: the numbers in it are no mesh's.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size > limit:
+            return None
+        with path.open("rb") as file:
+            lines = [file.readline(MAX_LINE)]
+            while lines[-1] not in (b"", b"end_header\n") and len(lines) < MAX_LINES:
+                lines.append(file.readline(MAX_LINE))
+            begin, size = file.tell(), path.stat().st_size
+    except (OSError, ValueError):
+        return None
+    said = [line for line in lines if not line.startswith(b"comment ")]
+    found = re.match(rb"ply\nformat binary_little_endian 1.0\nelement vertex (\d{1,10})\n", b"".join(said))
+    faces = [re.fullmatch(rb"element face (\d{1,10})\n", line) for line in said]
+    counts = [int(match[1]) for match in (found, *faces) if match]
+    for kinds in (_kinds(far=far, normals=normals) for far in (False, True) for normals in (False, True)):
+        fits = len(counts) == 2 and b"".join(said) == _header(kinds, counts[0], counts[1], ())
+        if fits and size == begin + counts[0] * kinds.itemsize + counts[1] * _FACE.itemsize:
+            return _read(path, begin, kinds, counts[0], counts[1])
+    return None
+
+
+def _read(path: Path, begin: int, kinds: np.dtype[np.void], vertices: int, faces: int) -> Mesh | None:
+    """The mesh that begins at a byte of a file; None where not all its faces are triangles."""
+    names = kinds.names or ()
+    points, colors = np.empty((vertices, 3)), np.empty((vertices, 3), np.uint8)
+    normals = np.empty((vertices, 3), np.float32) if "nx" in names else None
+    triangles = np.empty((faces, 3), np.int32)
+    with path.open("rb") as file:
+        file.seek(begin)
+        for low in range(0, vertices, ROWS):
+            rows = np.fromfile(file, kinds, min(ROWS, vertices - low))
+            for array, columns in ((points, "x y z"), (normals, "nx ny nz"), (colors, "red green blue")):
+                for axis, name in enumerate(columns.split()):
+                    if array is not None:
+                        array[low : low + ROWS, axis] = rows[name]
+        for low in range(0, faces, ROWS):
+            rows = np.fromfile(file, _FACE, min(ROWS, faces - low))
+            if (rows["count"] != 3).any():
+                return None
+            triangles[low : low + ROWS] = rows["vertex_indices"]
+    known = normals is not None and bool(np.isfinite(normals).all())
+    return Mesh(points, triangles, colors, normals if known else None)
 
 
 def write_mesh_in_parts(
@@ -94,7 +152,7 @@ def _vertices(points: Array, normals: Array | None, colors: Array, kinds: np.dty
 
 def _faces(triangles: Array) -> Array:
     """A record for each triangle."""
-    faces = np.empty(len(triangles), [("count", "u1"), ("vertex_indices", "<i4", 3)])
+    faces = np.empty(len(triangles), _FACE)
     faces["count"], faces["vertex_indices"] = 3, triangles
     return faces
 

@@ -64,6 +64,8 @@ class Mesh:
         """The mesh of these triangles alone, (T, 3), with the vertices that they use, in their old order."""
         used = np.zeros(len(self.vertices), bool)
         used[triangles] = True
+        if used.all():
+            return Mesh(self.vertices, triangles, self.colors, self.normals)
         new_index = np.cumsum(used, dtype=np.int32) - 1
         normals = None if self.normals is None else self.normals[used]
         return Mesh(self.vertices[used], new_index[triangles], self.colors[used], normals)

@@ -7,10 +7,10 @@ import numpy as np
 from recon3d.geometry import Mesh
 from recon3d.mesh.change import Change
 from recon3d.mesh.decimate import decimated
-from recon3d.mesh.edges import Edges
 from recon3d.mesh.holes import rims_and_holes, without_holes
 from recon3d.mesh.manifold import facing_one_way, manifold, non_manifold_vertices, sound
 from recon3d.mesh.normals import normals_of
+from recon3d.mesh.parts import non_manifold_edges
 from recon3d.mesh.pieces import pieces, without_crumbs
 from recon3d.mesh.smooth import roughness, smoothed
 from recon3d.mesh.spikes import spikes, without_spikes
@@ -39,19 +39,26 @@ def clean(mesh: Mesh, settings: MeshSettings, report: Report = silent) -> tuple[
 
 
 def _repaired(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    whole = sound(mesh)
-    mended, turned = facing_one_way(manifold(whole) if settings.repair else whole)
-    after = mended if settings.repair else whole
-    edges, vertices = (
-        [count(surface) for surface in (mesh, after)]
-        for count in (lambda surface: Edges.of(surface.triangles).non_manifold, non_manifold_vertices)
-    )
-    return after, [
-        Change("sound_triangles", len(mesh.triangles), len(whole.triangles)),
-        Change("non_manifold_edges", *edges),
-        Change("non_manifold_vertices", *vertices),
+    faults = _faults(mesh)
+    mended = sound(mesh)  # one name for all, so that no more of them are held than it takes
+    sound_triangles = len(mended.triangles)
+    if settings.repair:
+        mended = manifold(mended)
+        mended, turned = facing_one_way(mended)
+    else:
+        turned = facing_one_way(mended)[1]
+    (edges, vertices), (edges_left, vertices_left) = faults, _faults(mended)
+    return mended, [
+        Change("sound_triangles", len(mesh.triangles), sound_triangles),
+        Change("non_manifold_edges", edges, edges_left),
+        Change("non_manifold_vertices", vertices, vertices_left),
         Change("triangles_turned_over", turned, 0 if settings.repair else turned),
     ]
+
+
+def _faults(mesh: Mesh) -> tuple[int, int]:
+    """Edges at which more than two triangles meet, and vertices at which sheets touch."""
+    return non_manifold_edges(mesh.triangles, len(mesh.vertices)), non_manifold_vertices(mesh)
 
 
 def _of_some_size(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:

@@ -7,8 +7,8 @@ from scipy.spatial import cKDTree
 
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.mesh.edges import usual_edge
 from recon3d.mesh.manifold import manifold, sound
+from recon3d.mesh.parts import usual_edge
 
 EDGE = 0.01
 """Length that usual edges are scaled to meanwhile: the library's thresholds are absolute."""

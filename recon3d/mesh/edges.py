@@ -1,5 +1,6 @@
 """Edges of a mesh: which triangles meet where, and where the surface ends."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,16 +75,25 @@ def groups(links: Array, count: int) -> tuple[int, Array]:
     return int(number), labels
 
 
-def areas(vertices: Array, triangles: Array) -> Array:
-    """(T,) areas of triangles (T, 3) [m²]."""
-    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
-    found: Array = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-    return found
+def lowest(links: Iterable[Array], count: int) -> Array:
+    """(count,) int32: the lowest of those that each of `count` things hangs together with, itself if it is alone.
 
+    Each thing points to one that it hangs together with and that comes no later; where these ways end is joined.
 
-def usual_edge(vertices: Array, triangles: Array) -> float:
-    """The median length of an edge [m]; 0 where there is none."""
-    ends = Edges.of(triangles).ends
-    if not len(ends):
-        return 0.0
-    return float(np.median(np.linalg.norm(vertices[ends[:, 0]] - vertices[ends[:, 1]], axis=1)))
+    Args:
+        links: (N, 2) each, some after others.
+        count: of things.
+    """
+    lower = np.arange(count, dtype=np.int32)
+    for some in links:
+        ends = lower[some]
+        while not np.array_equal(ends, further := lower[ends]):
+            ends = further
+        names, local = np.unique(ends, return_inverse=True)
+        _, label = groups(local.reshape(-1, 2), len(names))
+        _, leader = np.unique(label, return_index=True)  # the lowest, as the names are sorted
+        lower[names] = names[leader[label]]
+        lower[some] = lower[ends]
+    while not np.array_equal(lower, further := lower[lower]):
+        lower = further
+    return lower

@@ -4,7 +4,8 @@ import numpy as np
 
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.mesh.edges import Edges, usual_edge
+from recon3d.mesh.edges import Edges
+from recon3d.mesh.parts import ROWS, usual_edge
 from recon3d.mesh.patch import patched
 from recon3d.mesh.rims import Rims
 from recon3d.mesh.triangulate import across
@@ -71,12 +72,12 @@ def _patch(mesh: Mesh, rims: Rims, holes: Array, chords: Array) -> Array:
 
 def _chords(mesh: Mesh, rims: Rims, holes: Array) -> Array:
     """(3, N) rim and places i < j of its corners that an edge of the mesh joins: a second one would crowd it."""
-    rim = np.full(len(mesh.vertices), -1)
-    place = np.zeros(len(mesh.vertices), np.int64)
+    rim, place = np.full(len(mesh.vertices), -1, np.int32), np.zeros(len(mesh.vertices), np.int32)
     rim[rims.vertices] = np.repeat(np.arange(len(rims.count)), rims.count)
     place[rims.vertices] = np.arange(len(rims.vertices)) - np.repeat(rims.first, rims.count)
-    rim[~np.isin(rim, holes)] = -1
-    near = mesh.triangles[(rim[mesh.triangles] >= 0).sum(axis=1) > 1]
-    ends = Edges.of(near).ends
+    rim[rims.vertices[~np.isin(rim[rims.vertices], holes)]] = -1
+    chunks = (mesh.triangles[begin : begin + ROWS] for begin in range(0, len(mesh.triangles), ROWS))
+    near = [some[(rim[some] >= 0).sum(axis=1) > 1] for some in chunks]
+    ends = Edges.of(np.concatenate(near)).ends
     ends = ends[(rim[ends[:, 0]] >= 0) & (rim[ends[:, 0]] == rim[ends[:, 1]])]
     return np.concatenate([rim[ends[:, :1]], np.sort(place[ends], axis=1)], axis=1).T

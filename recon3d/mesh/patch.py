@@ -7,10 +7,11 @@ from scipy.sparse.linalg import spsolve
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
 from recon3d.mesh.edges import Edges
+from recon3d.mesh.parts import ROWS
 
 LONG = 1.6
 """Edges longer than this many usual ones are halved."""
-ROUNDS = 8
+HALVINGS = 8
 
 
 def patched(mesh: Mesh, patch: Array, edge: float) -> Mesh:
@@ -25,8 +26,9 @@ def patched(mesh: Mesh, patch: Array, edge: float) -> Mesh:
     """
     if not len(patch):
         return mesh
-    old, values = len(mesh.vertices), _values(mesh)
-    for _ in range(ROUNDS):
+    rim, patch = np.unique(patch, return_inverse=True)
+    old, values, patch = len(rim), _values(mesh, rim), patch.reshape(-1, 3)
+    for _ in range(HALVINGS):
         edges = Edges.of(patch)
         length = np.linalg.norm(values[edges.ends[:, 0], :3] - values[edges.ends[:, 1], :3], axis=1)
         cut = (length > LONG * edge) & (edges.count == 2)  # the rim stays as the mesh has it
@@ -38,23 +40,30 @@ def patched(mesh: Mesh, patch: Array, edge: float) -> Mesh:
         of_side = np.empty(3 * len(patch), np.int64)
         of_side[edges.sides] = np.repeat(halves, edges.count)
         patch = _cut(patch, of_side.reshape(-1, 3))
-    values[old:] = _film(values, patch, old)
-    return _mesh(values, np.concatenate([mesh.triangles, patch]), with_normals=mesh.normals is not None)
+    index = np.concatenate([rim, len(mesh.vertices) + np.arange(len(values) - old)]).astype(np.int32)
+    return _with(mesh, _film(values, patch, old), index[patch])
 
 
-def _values(mesh: Mesh) -> Array:
-    """(V, 6 or 9): position, colour and normal of each vertex."""
+def _values(mesh: Mesh, vertices: Array) -> Array:
+    """(N, 6 or 9): position, colour and normal of some vertices."""
     parts = [mesh.vertices, mesh.colors] + ([] if mesh.normals is None else [mesh.normals])
-    return np.concatenate(parts, axis=1, dtype=np.float64)
+    return np.concatenate([part[vertices] for part in parts], axis=1, dtype=np.float64)
 
 
-def _mesh(values: Array, triangles: Array, *, with_normals: bool) -> Mesh:
-    """The other way of `_values`."""
+def _with(mesh: Mesh, values: Array, patch: Array) -> Mesh:
+    """The mesh with further vertices, of which `_values` would give these, and triangles."""
     normals = None
-    if with_normals:
-        length = np.linalg.norm(values[:, 6:], axis=1, keepdims=True)
-        normals = (values[:, 6:] / np.maximum(length, 1e-12)).astype(np.float32)
-    return Mesh(values[:, :3], triangles, np.rint(values[:, 3:6]).astype(np.uint8), normals)
+    if mesh.normals is not None:
+        normals = np.concatenate([mesh.normals, values[:, 6:].astype(np.float32)])
+        for begin in range(0, len(normals), ROWS):
+            some = normals[begin : begin + ROWS].astype(np.float64)
+            normals[begin : begin + ROWS] = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
+    return Mesh(
+        np.concatenate([mesh.vertices, values[:, :3]]),
+        np.concatenate([mesh.triangles, patch]),
+        np.concatenate([mesh.colors, np.rint(values[:, 3:6]).astype(np.uint8)]),
+        normals,
+    )
 
 
 def _cut(triangles: Array, halves: Array) -> Array:

@@ -4,21 +4,41 @@ import numpy as np
 
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.mesh.edges import areas, groups
+from recon3d.mesh.edges import lowest
+from recon3d.mesh.parts import ROWS, areas
 
 
 def pieces(mesh: Mesh) -> tuple[int, Array]:
-    """The number of connected pieces, and (T,) the piece of each triangle; pieces hang together by vertices."""
-    triangles = mesh.triangles
-    labels = groups(np.concatenate([triangles[:, :2], triangles[:, 1:]]), len(mesh.vertices))[1][triangles[:, 0]]
-    used, labels = np.unique(labels, return_inverse=True)
-    return len(used), labels
+    """The number of connected pieces, and (T,) int32 the piece of each triangle; pieces hang together by vertices."""
+    number, piece = pieces_of_vertices(mesh)
+    return number, piece[mesh.triangles[:, 0]]
+
+
+def pieces_of_vertices(mesh: Mesh) -> tuple[int, Array]:
+    """The number of connected pieces, and (V,) int32 the piece of each vertex, -1 of those that no triangle uses."""
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.triangles] = True
+    chunks = (mesh.triangles[begin : begin + ROWS] for begin in range(0, len(mesh.triangles), ROWS))
+    lower = lowest((np.concatenate([some[:, :2], some[:, 1:]]) for some in chunks), len(used))
+    first = used & (lower == np.arange(len(lower), dtype=np.int32))
+    piece = (np.cumsum(first, dtype=np.int32) - 1)[lower]
+    piece[~used] = -1
+    return int(np.count_nonzero(first)), piece
+
+
+def piece_areas(mesh: Mesh, number: int, piece: Array) -> Array:
+    """(P,) area of each piece [m²], of `number` that `piece` (V,) tells of each vertex."""
+    found: Array = np.bincount(piece[mesh.triangles[:, 0]], areas(mesh.vertices, mesh.triangles), minlength=number)
+    return found
 
 
 def without_crumbs(mesh: Mesh, min_component: float) -> Mesh:
     """Drops the pieces whose area is less than this share of the largest piece's; 0 keeps all."""
     if not len(mesh.triangles):
         return mesh
-    _, piece = pieces(mesh)
-    sizes = np.bincount(piece, areas(mesh.vertices, mesh.triangles))
-    return mesh.part(mesh.triangles[sizes[piece] >= min_component * sizes.max()])
+    number, piece = pieces_of_vertices(mesh)
+    sizes = piece_areas(mesh, number, piece)
+    large = sizes >= min_component * sizes.max()
+    if large.all() and piece.min() >= 0:
+        return mesh
+    return mesh.part(mesh.triangles[large[piece[mesh.triangles[:, 0]]]])

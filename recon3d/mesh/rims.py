@@ -6,8 +6,9 @@ import numpy as np
 
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
-from recon3d.mesh.edges import Edges, areas, groups
-from recon3d.mesh.pieces import pieces
+from recon3d.mesh.edges import groups
+from recon3d.mesh.parts import edges_of
+from recon3d.mesh.pieces import piece_areas, pieces_of_vertices
 
 SHARE_OF_PIECE = 0.25
 """A rim that could hold more than this share of its piece's area is where the piece ends, no hole in it."""
@@ -34,9 +35,10 @@ class Rims:
     @classmethod
     def of(cls, mesh: Mesh) -> "Rims":
         """The rims of a manifold mesh; those that meet themselves, or whose triangles don't agree, are left out."""
-        corners = mesh.triangles.reshape(-1).astype(np.int64)
-        sides = Edges.of(mesh.triangles).open_sides()
-        start, end = corners[sides], corners[sides - sides % 3 + (sides + 1) % 3]
+        corners = mesh.triangles.reshape(-1)
+        some = [edges.open_sides() for edges in edges_of(mesh.triangles, len(mesh.vertices))]
+        sides = np.sort(np.concatenate([np.empty(0, np.int64), *some]))
+        start, end = (corners[at].astype(np.int64) for at in (sides, sides - sides % 3 + (sides + 1) % 3))
         names, local = np.unique(np.concatenate([start, end]), return_inverse=True)
         start, end = local.reshape(2, -1)
         number, label = groups(np.stack([start, end], axis=1), len(names))
@@ -78,8 +80,6 @@ def _in_turn(label: Array, following: Array, closed: Array) -> tuple[Array, Arra
 
 def _piece_areas(mesh: Mesh, vertices: Array) -> Array:
     """Area of the piece that each vertex belongs to [m²]."""
-    number, piece = pieces(mesh)
-    of_vertex = np.zeros(len(mesh.vertices), np.int64)
-    of_vertex[mesh.triangles] = piece[:, None]
-    found: Array = np.bincount(piece, areas(mesh.vertices, mesh.triangles), minlength=number)[of_vertex[vertices]]
+    number, piece = pieces_of_vertices(mesh)
+    found: Array = piece_areas(mesh, number, piece)[piece[vertices]]
     return found

@@ -14,7 +14,7 @@ from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
 
-VERSION = 4
+VERSION = 5
 
 
 def mesh(scene: Scene, job: Job) -> Outcome:

@@ -42,7 +42,9 @@ def test_the_steps_come_in_their_order():
     order = ["repair", "pieces", "spikes", "holes", "smooth", "decimate", "normals"]
     assert list(STEPS) == order
     seen = []
-    clean(faulty(), MeshSettings(triangles=1000), lambda title, done, total: seen.append((title, done, total)))
+    clean(
+        faulty(), MeshSettings(triangles=1000), lambda title, done, total, photo="": seen.append((title, done, total))
+    )
     assert seen == [("mesh", done, 7) for done in range(8)]
 
 

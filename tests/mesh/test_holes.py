@@ -4,9 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import as_trimesh, ball, mesh_of, moved, sheet, together, with_opening
 
-from recon3d.mesh.edges import Edges, areas
+from recon3d.mesh.edges import Edges
 from recon3d.mesh.holes import rims_and_holes, without_holes
 from recon3d.mesh.manifold import facing_one_way, non_manifold_vertices
+from recon3d.mesh.parts import areas
 from recon3d.mesh.rims import Rims
 from recon3d.mesh.triangulate import across
 
