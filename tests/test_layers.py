@@ -40,6 +40,7 @@ def test_the_library_never_imports_scene_stages_or_cli(folder):
     [
         ["--help"],
         ["run", "--help"],
+        ["batch", "--help"],
         ["fuse", "--help"],
         ["view", "--help"],
         ["export", "--help"],

@@ -93,14 +93,14 @@ def settings_from(
             value = str(Path(str(value)).absolute())
         if isinstance(value, list):
             value = "; ".join(value)
-        section, key = _OPTION_SETTINGS[option]
+        section, key = OPTION_SETTINGS[option]
         settings = settings.replaced(section, **{key: value})
         if option == "model":  # it takes the place of maps that the scene was made with
             settings = settings.replaced("depth", maps=None)
     return settings
 
 
-_OPTION_SETTINGS = {
+OPTION_SETTINGS = {
     "model": ("depth", "model"),
     "metric_from": ("depth", "metric_from"),
     "camera": ("photos", "camera"),

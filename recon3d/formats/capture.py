@@ -73,7 +73,7 @@ def read_capture(source: str | Path | Sequence[str | Path], format: str = "auto"
     if format != "auto" and format not in READERS:
         raise InputError(f"photos.format: got {format!r}, wanted auto or one of {', '.join(READERS)}")
     folder = Path(os.path.expanduser(source)) if isinstance(source, str | Path) else None
-    if folder is None or not folder.is_dir():
+    if folder is None or not os.path.isdir(folder):  # unlike is_dir, also where the name is too long to be one
         if format not in ("auto", "folder"):
             raise InputError(f"{source}: got no folder for photos.format {format}, wanted one")
         return Capture(tuple(find_photos(source)), "folder")

@@ -18,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from recon3d.cli.words import OPTION_SETTINGS
 from recon3d.errors import InputError, StageError
 from recon3d.formats.camera_file import read_camera, write_camera
 from recon3d.formats.cloud_file import read_cloud
+from recon3d.formats.csv_table import read_table
 from recon3d.formats.depth_map import read_depth
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.nerfstudio import read_transforms
@@ -30,6 +32,7 @@ from recon3d.photos.exif import calibration_from_exif
 from recon3d.photos.read import read_photo
 from recon3d.scene import Scene
 from recon3d.settings import Settings
+from recon3d.stages.batch_rows import Defaults, rows_of
 
 BUDGET = settings(
     max_examples=max(1, settings.default.max_examples // 5), derandomize=settings.default.max_examples < 200
@@ -72,6 +75,13 @@ def scene_of(path):
     return scene.signals()
 
 
+def jobs(path):
+    """A table of a batch; what is wrong with its rows is told a line each."""
+    rows, wrong = rows_of(read_table(path), Defaults(path.parent, Settings(), None, "auto", OPTION_SETTINGS))
+    assert all("\n" not in why for _, why in wrong)
+    return rows
+
+
 def tagged():
     tags = Image.Exif()
     tags[271], tags[272], tags[274] = "maker", "model", 6
@@ -93,6 +103,11 @@ MANIFEST = {
     "signals": [{"stage": "init", "code": "SKIPPED", "message": "m", "photos": ["a"], "advice": "x"}],
 }
 TRANSFORMS = {"w": WIDTH, "h": HEIGHT, "fl_x": 60, "frames": [{"file_path": "a.png", "transform_matrix": EYE}]}
+JOBS = b"""\xef\xbb\xbfphotos;scene;model;level;fuse.voxel_size;poses.file
+# of may
+in;out;demo;no;0.02;none
+"a;b";"=1+1";;auto;;p.json
+"""
 POSES = {"frame": "world_from_cam", "unit": "m", "poses": {"a": EYE, "b": EYE}}
 
 
@@ -124,6 +139,7 @@ def parsers(tmp):
         Parser("d.pfm", f"Pf\n{WIDTH} {HEIGHT}\n-1.0\n".encode() + DEPTH.tobytes(), depth),
         Parser("scene.json", json.dumps(MANIFEST).encode(), scene_of),
         Parser("settings.toml", b"[fuse]\nvoxel_size = 0.02\n[photos]\nmax_side = 640\n", Settings().with_toml),
+        Parser("jobs.csv", JOBS, jobs),
         Parser("photo.jpg", tagged(), photo),
         *(Parser(f"m.{kind}", mesh_bytes(kind), read_mesh) for kind in ("ply", "glb", "obj", "stl")),
         Parser("cloud.ply", mesh_bytes("ply"), read_cloud),
@@ -189,7 +205,7 @@ def all_parsers(folder):
     return parsers(folder)
 
 
-@pytest.mark.parametrize("number", range(22))
+@pytest.mark.parametrize("number", range(23))
 def test_spoilt_bytes_are_a_value_or_one_line(number, all_parsers, folder):
     parser = all_parsers[number]
     parser_folder = folder / str(number)
