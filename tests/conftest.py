@@ -1,3 +1,4 @@
+import importlib.util
 from pathlib import Path
 
 import hypothesis
@@ -27,3 +28,15 @@ def one_thread_a_module():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def ray():
+    """An engine on Ray: workers on this machine, as many as it has cores."""
+    from recon3d.engine.on_ray import OnRay
+
+    if importlib.util.find_spec("ray") is None:  # not imported here: it is recon3d that says how it starts
+        pytest.skip("Ray is not installed")
+    engine = OnRay(None, "cpu")
+    yield engine
+    engine.close()

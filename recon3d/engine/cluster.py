@@ -5,6 +5,7 @@ import os
 import platform
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ class Cluster:
         threads = max(1, int(self.ray.cluster_resources().get("CPU", 1)) // self.places) if gpus else 1
         kind = self.ray.remote(Worker).options(num_cpus=1, max_restarts=0, **gpus)
         for _ in range(min(self.places, wanted) - len(hands)):
-            actor = kind.remote(os.getcwd(), threads)
+            actor = kind.remote(os.getcwd(), sys.path, threads)
             hands.append(Hand(actor, actor.described.remote()))
 
     def _has_gpus(self) -> bool:
@@ -73,16 +74,18 @@ class Cluster:
 class Worker:
     """What a worker process does: begins a work once, and does blocks of its pieces."""
 
-    def __init__(self, folder: str, threads: int) -> None:
+    def __init__(self, folder: str, modules: list[str], threads: int) -> None:
         """Settles down.
 
         Args:
             folder: where the program was started that asks, for paths that are relative.
+            modules: where it finds its modules: what is handed in from Python may be of one of them.
             threads: that may compute at a time.
         """
         os.environ["NUMBA_NUM_THREADS"] = str(threads)
         if os.path.isdir(folder):
             os.chdir(folder)
+        sys.path.extend(path for path in modules if path not in sys.path)
         import cv2
         import torch
 
@@ -121,7 +124,10 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
         InputError: Ray is not installed, or there is no cluster at that address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if address is None:
+    os.environ.setdefault(
+        "RAY_DEDUP_LOGS_SKIP_REGEX", ".*"
+    )  # its news of workers would stand among our lines on stdout
+    if address is None and "ray" not in sys.modules:  # it reads these as it is imported
         # a token of its own: nobody else on this machine can have work done, and nothing is left in the home folder
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # how Ray is made to listen on loopback alone

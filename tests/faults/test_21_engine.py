@@ -1,21 +1,20 @@
-"""Work that is spread over processes and threads of this machine: what fails in one is bounded, named and goes on."""
+"""Work that is spread over processes: what fails in one is bounded and named, the rest goes on, the bytes stay."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 
 import numpy as np
 import pytest
 import tiny
 from commands import command
-from faulty import encoded, good_folder, only_the_good_one_is_in, picture, refused, said
+from faulty import refused
 
 from recon3d.depth.model import FunctionModel
-from recon3d.errors import InputError
+from recon3d.engine import cluster as cluster_module
+from recon3d.engine import dispatch
+from recon3d.engine.in_process import IN_PROCESS
+from recon3d.errors import InputError, StageError
 from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages.depth import depth
@@ -24,148 +23,142 @@ from recon3d.stages.job import Job
 GROUP = "21. Engine"
 
 
-def worker_killed(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    """The process of structure from motion, as the kernel ends it for lack of memory."""
-    root = tiny.copied(tiny_scene, tmp_path)
-    Scene(root).forget("poses")
-    real = subprocess.Popen
-
-    def killed(*args, **options):
-        process = real(*args, **options)
-        os.kill(process.pid, signal.SIGKILL)
-        return process
-
-    with monkeypatch.context() as patch:
-        patch.setattr("recon3d.poses.sfm.subprocess.Popen", killed)
-        refused(tiny.run(tiny_capture, root), "structure from motion", "ended by signal 9", "lack of memory")
-    said(tiny.run(tiny_capture, root), 0)
-    tiny.same(root, tiny_scene)
-
-
-def poison_photo(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    """One that breaks its decoder is tried once, and named."""
-    import recon3d.photos.read as reader
-
-    photos, tried = good_folder(tmp_path / "photos"), []
-    (photos / "bad.bmp").write_bytes(encoded(picture(), format="BMP"))
-
-    def breaks(file):
-        tried.append(file)
-        raise SystemError("a decoder's own trouble")
-
-    monkeypatch.setitem(reader._OPENERS, "BMP", breaks)
-    only_the_good_one_is_in(photos, tmp_path / "s", "bad.bmp", "damaged")
-    assert len(tried) == 1
-
-
-HANGS = """
-import sys, threading
-import recon3d.photos.read as reader
-from recon3d.cli import main
-reader._OPENERS["BMP"] = lambda file: threading.Event().wait()
-sys.argv = ["recon3d", *sys.argv[1:]]
-main()
-"""
-
-
-def hung_decoder(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    """One that never answers is waited for no longer than said, and doesn't keep the program from ending."""
-    photos, root = good_folder(tmp_path / "photos"), tmp_path / "s"
-    (photos / "bad.bmp").write_bytes(encoded(picture(), format="BMP"))
-    call = [sys.executable, "-c", HANGS, "init", photos, "-o", root, "--set", "photos.timeout_s=1"]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120)
-    (line,) = (line for line in said(done, 0).splitlines() if "SKIPPED" in line)
-    assert "bad.bmp: no answer after 1 s" in line
-    assert list(Scene.open(root).calibrations()) == ["good"]
-
-
-def hung_disk(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    """Where many photos don't answer, the others are not waited for one by one."""
-    import recon3d.photos.read as reader
-    from recon3d.stages.init import HUNG
-
-    photos, stuck, asked = good_folder(tmp_path / "photos"), threading.Event(), []
-
-    def hangs(file):
-        asked.append(file)
-        stuck.wait()
-
-    monkeypatch.setitem(reader._OPENERS, "BMP", hangs)
-    for number in range(3 * HUNG):
-        (photos / f"{number:02d}.bmp").write_bytes(encoded(picture(number), format="BMP"))
-    done = command("init", photos, "-o", tmp_path / "s", "--set", "photos.timeout_s=0.2")
-    stuck.set()
-    refused(done, ".bmp: no answer after 0.2 s", "other photos did not answer either", "disk")
-    assert len(asked) < 3 * HUNG
-
-
-def slow_worker(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    """Photos that are done in another order come out the same."""
-    import recon3d.stages.init as stage
-
-    real = stage.read_photo
-
-    def slow(source, **options):
-        if "000000" in source.name:
-            time.sleep(0.3)
-        return real(source, **options)
-
-    monkeypatch.setattr(stage, "read_photo", slow)
-    said(command("init", tiny_capture, "-o", tmp_path / "s"), 0)
-    assert (tmp_path / "s" / "calibration.json").read_bytes() == (tiny_scene / "calibration.json").read_bytes()
-
-
-def row_error(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    """The photo is named, what was made before it is kept, and the next run begins there."""
-    root, seen = tiny.copied(tiny_scene, tmp_path), []
+def made_by(act, scene, folder, engine):
+    """The scene with depth from a function that does `act` before it answers, and what the stage said."""
+    root = tiny.copied(scene, folder)
     Scene(root).forget("depth")
 
-    def model(fails):
-        def predict(image, camera):
-            seen.append(1)
-            if len(seen) == fails:
-                raise InputError("made up")
-            return np.full(image.shape[:2], 2.0, np.float32)
+    def predict(image, camera):
+        act(image)
+        return image[..., 0].astype(np.float32) / 50 + 1
 
-        return Job(Settings(), "cpu", FunctionModel(predict, name="made", version="1"))
-
-    with pytest.raises(InputError, match=r"frame-000003.*made up"):
-        depth(Scene(root), model(fails=4))
-    kept = len(list((root / "depth").glob("*.npy")))
-    seen.clear()
-    depth(Scene(root), model(fails=None))
-    assert kept == 3 and len(seen) == tiny.COUNT - kept
+    model = FunctionModel(predict, name="made", version="1")
+    return root, depth(Scene(root), Job(Settings(), "cpu", model, engine=engine))
 
 
-def engine_absent(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    done = command("run", tiny_capture, "-o", tmp_path / "s", "--engine", "none-such")
-    assert done.returncode != 0 and "engine" in said(done, done.returncode)
-    assert not (tmp_path / "s" / "photos").exists()
+def first_time(mark):
+    """Whether no process was here before."""
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
 
 
-def version_clash(tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    root = tiny.copied(tiny_scene, tmp_path)
-    manifest = json.loads((root / "scene.json").read_text())
-    (root / "scene.json").write_text(json.dumps(manifest | {"schema": 99}))
-    refused(command("fuse", root), "schema 99", "make the scene again in a new folder")
+def shown(scene, number):
+    """What tells a photo from the others: the mean of its pixels."""
+    return float(Scene(scene).image(Scene(scene).names()[number]).mean())
+
+
+def same_depth(a, b):
+    """Two scenes have the same depth to the last bit."""
+    ours, theirs = ({p.name: p.read_bytes() for p in (root / "depth").iterdir()} for root in (a, b))
+    assert ours == theirs and len(ours) == tiny.COUNT
+
+
+def worker_killed(ray, scene, tmp_path, monkeypatch):
+    """As the kernel ends it for lack of memory, in the middle of a photo."""
+    mark, odd = tmp_path / "mark", shown(scene, 2)
+
+    def dies_once(image):
+        if image.mean() == odd and first_time(mark):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    spread, _ = made_by(dies_once, scene, tmp_path / "a", ray)
+    here, _ = made_by(lambda image: None, scene, tmp_path / "b", IN_PROCESS)
+    assert mark.exists()
+    same_depth(spread, here)
+
+
+def poison_photo(ray, scene, tmp_path, monkeypatch):
+    """A photo that no worker survives goes on without depth, like any that a network is silent about."""
+    tries, odd = tmp_path / "tries", shown(scene, 3)
+
+    def dies(image):
+        if image.mean() == odd:
+            with tries.open("ab") as file:
+                file.write(b".")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    root, outcome = made_by(dies, scene, tmp_path / "a", ray)
+    (signalled,) = [s for s in outcome.signals if s.code == "NO_PREDICTION"]
+    assert signalled.photos == ("frame-000003.color",) and "workers were lost over it" in signalled.message
+    assert tries.stat().st_size <= 1 + dispatch.TRIES
+    assert len(list((root / "depth").glob("*.npy"))) == tiny.COUNT
+
+
+def slow_worker(ray, scene, tmp_path, monkeypatch):
+    """A photo that a worker is late with is done by another: the run doesn't wait for the slow one."""
+    monkeypatch.setattr(dispatch, "LATE_S", 0.5)
+    mark, odd = tmp_path / "mark", shown(scene, 0)
+
+    def sleeps_once(image):
+        if image.mean() == odd and first_time(mark):
+            time.sleep(600)
+
+    spread, _ = made_by(sleeps_once, scene, tmp_path / "a", ray)
+    here, _ = made_by(lambda image: None, scene, tmp_path / "b", IN_PROCESS)
+    same_depth(spread, here)
+    assert not list(spread.rglob(".tmp-*"))
+
+
+def row_error(ray, scene, tmp_path, monkeypatch):
+    """The photo is named, what was made before it is kept, and the next run ends in the same bytes."""
+    odd = shown(scene, 4)
+
+    def refuses(image):
+        if image.mean() == odd:
+            raise InputError("made up")
+
+    with pytest.raises(InputError, match=r"^frame-000004.color: made up$"):
+        made_by(refuses, scene, tmp_path / "a", ray)
+    root = tmp_path / "a" / "copy"
+    assert "frame-000004.color.npy" not in [path.name for path in (root / "depth").iterdir()]
+    here, _ = made_by(lambda image: None, scene, tmp_path / "b", IN_PROCESS)
+    model = FunctionModel(lambda image, camera: image[..., 0].astype(np.float32) / 50 + 1, name="made", version="1")
+    depth(Scene(root), Job(Settings(), "cpu", model, engine=ray))
+    same_depth(root, here)
+
+
+def engine_absent(ray, scene, tmp_path, monkeypatch):
+    """One of an unknown name, and Ray where it is not installed: said before anything is done."""
+    photos = scene / "photos"
+    refused(
+        command("run", photos, "-o", tmp_path / "s", "--engine", "none-such"), "none-such", "wanted in-process, ray"
+    )
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused(command("run", photos, "-o", tmp_path / "s", "--engine", "ray"), "not installed", "pip install")
+    refused(command("depth", scene, "--shard", "3/2"), "3/2", "wanted NUMBER/COUNT")
+    assert not (tmp_path / "s").exists()
+
+
+def version_clash(ray, scene, tmp_path, monkeypatch):
+    """A worker that would compute otherwise is not given anything."""
+    for hand in ray._hands:  # those that have been greeted
+        ray._there().ray.kill(hand.actor)
+    ray._hands.clear()
+    ours = cluster_module._versions()
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_module, "_versions", lambda: ours | {"torch": "0.0"})
+        with pytest.raises(StageError, match=r"the worker on .* has torch .*, not 0.0; install the same there as here"):
+            made_by(lambda image: None, scene, tmp_path / "a", ray)
+    assert not list((tmp_path / "a" / "copy" / "depth").glob("*"))
 
 
 CASES = {
     "a worker that is killed": worker_killed,
-    "a photo that breaks its decoder": poison_photo,
-    "a decoder that hangs": hung_decoder,
-    "a disk that doesn't answer": hung_disk,
+    "a photo that no worker survives": poison_photo,
     "a slow worker": slow_worker,
     "an error for one photo": row_error,
     "an engine that is not there": engine_absent,
-    "a scene of another version": version_clash,
+    "a worker of another version": version_clash,
 }
 
 
 def test_the_group_is_whole():
-    assert len(CASES) == 8
+    assert len(CASES) == 6
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_is_bounded_and_named_and_the_rest_goes_on(case, tiny_capture, tiny_scene, tmp_path, monkeypatch):
-    CASES[case](tiny_capture, tiny_scene, tmp_path, monkeypatch)
+def test_it_is_bounded_and_named_and_the_rest_goes_on(case, ray, tiny_scene, tmp_path, monkeypatch):
+    CASES[case](ray, tiny_scene, tmp_path, monkeypatch)
