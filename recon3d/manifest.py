@@ -1,7 +1,9 @@
 """The stages of a scene: their order, the files of each, and what a manifest of them looks like."""
 
+from pathlib import Path
 from typing import Any, TypeGuard
 
+from recon3d.errors import InputError
 from recon3d.signals import ADVICE
 
 SCHEMA = 1
@@ -41,6 +43,18 @@ UPSTREAM = {
     "report": "mesh",
     "texture": "mesh",
 }
+
+
+def check_place(root: Path) -> None:
+    """Looks at where a scene is to be made.
+
+    Raises:
+        InputError: something else stands there.
+    """
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; SCENE is a folder: name another with -o")
+    if root.is_dir() and any(path for path in root.iterdir() if not path.name.startswith(".tmp-")):
+        raise InputError(f"{root}: holds files that are not a scene's; name an empty or new folder with -o")
 
 
 def is_manifest(data: Any) -> TypeGuard[dict[str, Any]]:

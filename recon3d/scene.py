@@ -14,7 +14,7 @@ from recon3d.files import read_json, remove, write_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.lock import Lock, held, held_together
-from recon3d.manifest import CHECKED, MANIFEST, MAYBE, ON_DEMAND, OUTPUTS, SCHEMA, UPSTREAM, is_manifest
+from recon3d.manifest import CHECKED, MANIFEST, MAYBE, ON_DEMAND, OUTPUTS, SCHEMA, UPSTREAM, check_place, is_manifest
 from recon3d.signals import Signal
 
 __all__ = ["MANIFEST", "ON_DEMAND", "OUTPUTS", "SCHEMA", "UPSTREAM", "Scene", "poses_as_json", "poses_from_json"]
@@ -53,10 +53,7 @@ class Scene:
         scene = cls(Path(root))
         if scene._manifest_path.is_file():
             return cls.open(root)
-        if scene.root.exists() and not scene.root.is_dir():
-            raise InputError(f"{root}: is a file; SCENE is a folder: name another with -o")
-        if scene.root.is_dir() and any(p for p in scene.root.iterdir() if not p.name.startswith(".tmp-")):
-            raise InputError(f"{root}: holds files that are not a scene's; name an empty or new folder with -o")
+        check_place(scene.root)
         try:
             scene.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:

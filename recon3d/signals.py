@@ -6,6 +6,7 @@ from typing import Any
 ADVICE = {
     "SKIPPED": "look at the files named; the other photos went on",
     "DAMAGED": "nothing needs doing; if it happens again, look after the disk",
+    "SMALL_DISK": "make room before the long work begins; recon3d run … --dry-run tells what each stage needs",
     "BROKEN_VIDEO": "copy the video again from its source; the frames before the break went on",
     "SPARSE_VIDEO": "raise photos.video_frames, or take a shorter or slower video",
     "GUESSED_FOV": "give the camera with --camera FILE, or use photos with EXIF; sizes depend on it",
@@ -37,6 +38,7 @@ ADVICE = {
 MEANING = {
     "DAMAGED": "files of the scene were changed or spoilt behind its back, as a failing disk does",
     "SKIPPED": "some files could not be used as photos, and the result is without them",
+    "SMALL_DISK": "the disk may not hold what the run writes, and the run would stop before its end",
     "BROKEN_VIDEO": "the video ends in damage, and what it shows after that is missing",
     "SPARSE_VIDEO": "the frames that were kept lie far apart, so that some may share too little",
     "GUESSED_FOV": "nothing says how wide the lens sees, so an ordinary one was assumed; a wrong one bends the world",

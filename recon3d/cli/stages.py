@@ -10,6 +10,7 @@ from recon3d.cli.words import (
     DepthOpt,
     DeviceOpt,
     DistanceOpt,
+    DryOpt,
     EngineOpt,
     ForceOpt,
     FormatOpt,
@@ -52,6 +53,7 @@ def run(
     config: ConfigOpt = None,
     set: SetOpt = None,
     force: ForceOpt = False,
+    dry: DryOpt = False,
     log: LogOpt = None,
     quiet: QuietOpt = False,
     verbose: VerboseOpt = False,
@@ -66,6 +68,13 @@ def run(
         options = {"model": model, "camera": camera, "poses": poses, "depth": depth, "format": format}
         options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
         settings = settings_from(Settings(), config, set, **options, known_distance=known_distance, level=level)
+        if dry:
+            from recon3d.cli.dry_run import echo_dry_run
+            from recon3d.stages.dry_run import dry_run
+
+            found = dry_run(source(photos), root, tell.job(settings, device, force=force))
+            echo_dry_run(found, root, as_json=as_json)
+            return
         with engine_for(engine, None, device) as chosen:
             tell.all(run_chain(source(photos), root, tell.job(settings, device, force=force, engine=chosen)))
         tell.line(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")

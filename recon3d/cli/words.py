@@ -73,6 +73,12 @@ QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but e
 VerboseOpt = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say also what each stage took, and all of what it found amiss.")
 ]
+DryOpt = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Do and write nothing: say what would be done, and estimate its disk, time and memory."
+    ),
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead.")]
 
 

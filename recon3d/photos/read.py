@@ -150,7 +150,7 @@ def photo_of(image: Array, *, max_side: int | None = None) -> Photo:
         max_side: as in `read_photo`.
     """
     height, width = image.shape[:2]
-    target = _shrunk_size(width, height, max_side)
+    target = shrunk_size(width, height, max_side)
     if target != (width, height):
         image = np.asarray(Image.fromarray(image).resize(target, Image.Resampling.LANCZOS, reducing_gap=3.0))
     return Photo(image, Exif(), (width, height), lossless=False, copyable=False)
@@ -175,14 +175,14 @@ def _read(file: BinaryIO, where: str, max_megapixels: float, max_side: int | Non
 
 
 def _decoded(file: BinaryIO, kind: str, where: str, max_megapixels: float, max_side: int | None) -> Photo:
-    image, tags = _opened(file, kind, where, max_megapixels)
+    image, tags = opened(file, kind, where, max_megapixels)
     width, height = image.size
     if kind in ("GIF", "WEBP") and getattr(image, "is_animated", False):
         raise InputError(f"{where}: got an animated {kind} file, wanted a still photo; save one frame as PNG")
     if kind == "PNG":
         image.load()  # its EXIF may stand behind the pixels
-    exif = tags or _quiet_exif(image)
-    target = _shrunk_size(width, height, max_side)
+    exif = tags or quiet_exif(image)
+    target = shrunk_size(width, height, max_side)
     box: tuple[float, float, float, float] = (0, 0, width, height)
     if isinstance(image, JpegImageFile):
         drafted = image.draft(None, target)
@@ -199,11 +199,16 @@ def _decoded(file: BinaryIO, kind: str, where: str, max_megapixels: float, max_s
         rgb = rgb.transpose(_UPRIGHT[turn])
         if turn >= 5:
             width, height = height, width
-    return Photo(np.asarray(rgb), exif, (width, height), _is_lossless(file, kind, image), copyable)
+    return Photo(np.asarray(rgb), exif, (width, height), is_lossless(file, kind, image), copyable)
 
 
-def _opened(file: BinaryIO, kind: str, where: str, max_megapixels: float) -> tuple[Image.Image, Exif | None]:
-    """The photo with only its header read, or, for pixels that Pillow has no mode for, decoded with its tags."""
+def opened(file: BinaryIO, kind: str, where: str, max_megapixels: float) -> tuple[Image.Image, Exif | None]:
+    """The photo with only its header read, or, for pixels that Pillow has no mode for, decoded with its tags.
+
+    Raises:
+        InputError: it is too large.
+        Exception: of any kind at all, on damaged files.
+    """
     if kind == "HEIF" and has_broken_texts(file):
         raise ValueError("an item type is not text")
     file.seek(0)
@@ -251,12 +256,18 @@ def check_size(width: int, height: int, where: str, max_megapixels: float) -> No
         )
 
 
-def _quiet_exif(image: Image.Image) -> Exif:
+def quiet_exif(image: Image.Image) -> Exif:
+    """EXIF of a photo whose header was read."""
     with _QUIET:
         return read_exif(image)
 
 
-def _shrunk_size(width: int, height: int, max_side: int | None) -> tuple[int, int]:
+def shrunk_size(width: int, height: int, max_side: int | None) -> tuple[int, int]:
+    """(width, height) of a photo whose longer side may be `max_side` at most [px].
+
+    Raises:
+        InputError: a `max_side` below 1.
+    """
     longer = max(width, height)
     if max_side is None or longer <= max_side:
         return width, height
@@ -265,7 +276,8 @@ def _shrunk_size(width: int, height: int, max_side: int | None) -> tuple[int, in
     return max(1, round(width * max_side / longer)), max(1, round(height * max_side / longer))
 
 
-def _is_lossless(file: BinaryIO, kind: str, image: Image.Image) -> bool:
+def is_lossless(file: BinaryIO, kind: str, image: Image.Image) -> bool:
+    """Whether the file keeps every pixel."""
     if kind == "WEBP":
         return is_lossless_webp(file)
     return kind in ("PNG", "BMP", "GIF") or (kind == "TIFF" and image.info.get("compression") not in _LOSSY_TIFF)

@@ -7,6 +7,7 @@ from pathlib import Path
 from recon3d.engine.shard import Shard
 from recon3d.errors import InputError, StageError
 from recon3d.formats.capture import read_capture
+from recon3d.manifest import check_place
 from recon3d.scene import MANIFEST, OUTPUTS, UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.stages.cloud import cloud
@@ -16,10 +17,12 @@ from recon3d.stages.foresight import foresee
 from recon3d.stages.fuse import fuse
 from recon3d.stages.init import Photos, init
 from recon3d.stages.job import SECTION, Job, Outcome
+from recon3d.stages.match import passes_of
 from recon3d.stages.mesh import mesh
 from recon3d.stages.poses import poses
 from recon3d.stages.refine import refine
 from recon3d.stages.report import report
+from recon3d.stages.room import outlook
 from recon3d.stages.scale import check_known, scale
 from recon3d.stages.texture import texture
 
@@ -46,6 +49,21 @@ def run(photos: Photos, root: str | Path, job: Job) -> Iterator[Outcome]:
         InputError: something handed in can't be used.
         StageError: a stage could not reach a result.
     """
+    job = checked(photos, root, job)
+    outcome, scene = init(photos, root, job), Scene.open(root)
+    warnings = outlook(scene, passes_of(job.settings.refine, trusted=is_trusted(job)))
+    yield dataclasses.replace(outcome, signals=(*outcome.signals, *warnings))
+    check_maps(scene, job)
+    for stage in STAGES.values():
+        yield stage(scene, dataclasses.replace(job, force=False))
+
+
+def checked(photos: Photos, root: str | Path, job: Job) -> Job:
+    """The job of a whole run, with a depth model that is at hand: what can be known to fail is said before any work.
+
+    Raises:
+        InputError: something handed in can't be used.
+    """
     try:
         job = with_model(job, Scene.open(root) if (Path(root) / MANIFEST).is_file() else None, goes_on=False)
         _check_files(job)
@@ -53,11 +71,28 @@ def run(photos: Photos, root: str | Path, job: Job) -> Iterator[Outcome]:
     except InputError:
         read_capture(photos, job.settings.photos.format)  # what is wrong with the photos is said first
         raise
-    yield init(photos, root, job)
+    return job
+
+
+def states(photos: Photos, root: str | Path, job: Job) -> dict[str, str]:
+    """What a run would do, stage by stage: "up to date", "goes on" (begun, and not done) or "to do"; nothing is done.
+
+    Raises:
+        InputError: something else stands where the scene would be made.
+    """
+    found = dict.fromkeys(("init", *STAGES), "to do")
+    if not (Path(root) / MANIFEST).is_file():
+        check_place(Path(root))
+        return found
+    job = dataclasses.replace(job, looks_only=True)
     scene = Scene.open(root)
-    check_maps(scene, job)
-    for stage in STAGES.values():
-        yield stage(scene, dataclasses.replace(job, force=False))
+    found["init"] = init(photos, root, job).line
+    if found["init"] == "up to date":
+        check_maps(scene, job)
+    for stage, look in STAGES.items():
+        if found[UPSTREAM[stage]] == "up to date":  # its key is in theirs
+            found[stage] = look(scene, dataclasses.replace(job, force=False)).line
+    return found
 
 
 def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:

@@ -73,7 +73,7 @@ class DepthMaps:
             return _through_threads(_map_reader(self.scene, cameras, self.job), write)
         if uses_ties(self.job):
             return _one_by_one(ties_reader(self.scene, cameras, self.job.settings.scale), write)
-        predict = _Predictor(self.scene, cameras, _model(self.job, device), device, self.job.settings.depth.batch)
+        predict = _Predictor(self.scene, cameras, network(self.job, device), device, self.job.settings.depth.batch)
         if device != "cpu":
             return _through_batches(predict, write, THREADS, AHEAD_MAX)
         # a model that was handed in may not bear two threads
@@ -191,7 +191,7 @@ def _through_batches(predict: _Predictor, write: Callable[[Spoken], float], thre
     return do
 
 
-def _model(job: Job, device: str) -> DepthModel:
+def network(job: Job, device: str) -> DepthModel:
     """The model on its device, with the one that gives it metres where there is one."""
     settings = job.settings.depth
     precision = cast(Precision, settings.precision)

@@ -190,11 +190,16 @@ def maps_of(scene: Scene, names: Sequence[str], job: Job) -> tuple[dict[str, Pat
         return find_depth_maps(Path(settings.maps), list(names)), settings.maps_unit_m
     capture = read_json(scene.file("capture.json"))
     if not capture["depth"]:
-        raise InputError(
-            f"no depth map was recorded with these {len(names)} photos (format {capture['format']}); choose a network "
-            "with --model, or give maps with --depth DIR"
-        )
+        raise InputError(nothing_recorded(len(names), str(capture["format"])))
     return {name: Path(path) for name, path in capture["depth"].items()}, float(capture["depth_unit_m"])
+
+
+def nothing_recorded(count: int, format: str) -> str:
+    """Why photos without recorded depth can't do with it."""
+    return (
+        f"no depth map was recorded with these {count} photos (format {format}); choose a network with --model, or "
+        "give maps with --depth DIR"
+    )
 
 
 def metres_lacking(scene: Scene, job: Job, *, metric_poses: bool) -> str | None:

@@ -43,6 +43,7 @@ class Job:
         force: do the stage asked for again even where it is up to date.
         begin: told a stage's name before it is looked at.
         engine: has the pieces of the work done; never decides what comes out.
+        looks_only: stages say whether they are up to date, and neither do nor write anything.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -52,6 +53,7 @@ class Job:
     force: bool = False
     begin: Callable[[str], None] = unseen
     engine: Engine = IN_PROCESS
+    looks_only: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """What of the job goes to other processes: who listens, and whom it employs, stay here."""
@@ -127,6 +129,8 @@ def run_shared_stage(
         job: the stage's.
         spread: has the pieces done; gives the work that is left when all of them are there.
     """
+    if job.looks_only:
+        return _looked_at(scene, stage, key, job)
     job.begin(stage)
     if isinstance(job.engine, Shard):
         return _run_share(scene, stage, key, job, spread)
@@ -179,6 +183,14 @@ def _claim(scene: Scene, stage: str, key: str, job: Job) -> list[Path] | None:
 
 def _up_to_date(scene: Scene, stage: str) -> Outcome:
     return Outcome(stage, "up to date", scene.facts(stage), tuple(scene.signals(stage)), fresh=False)
+
+
+def _looked_at(scene: Scene, stage: str, key: str, job: Job) -> Outcome:
+    """What would become of the stage."""
+    if not job.force and scene.is_done(stage, key):
+        return _up_to_date(scene, stage)
+    goes_on = not job.force and scene.is_claimed(stage, key)
+    return Outcome(stage, "goes on" if goes_on else "to do", {}, (), fresh=True)
 
 
 def _told(rotten: list[Path], scene: Scene) -> list[Signal]:

@@ -14,9 +14,10 @@ from recon3d.errors import StageError
 from recon3d.files import load_array, save_array
 from recon3d.refine.agreement import Opinion
 from recon3d.refine.consistency import neighbours_of
-from recon3d.refine.photometric import PASSES, misfit, refined
+from recon3d.refine.photometric import PASSES, Pass, misfit, refined
 from recon3d.refine.warp import Look
 from recon3d.scene import Scene
+from recon3d.settings import RefineSettings
 from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
 from recon3d.stages.job import Job
 from recon3d.stages.room import check_matching
@@ -39,13 +40,21 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
     """
     partners = neighbours_of(scene.world_from_cam(), scene.cameras(), medians, job.settings.refine.matches)
     names = [name for name, others in partners.items() if others]
-    count = len(PASSES) - (not job.settings.refine.full_size)
-    check_matching(scene, names, PASSES[:count])
+    passes = passes_of(job.settings.refine, trusted=False)
+    count = len(passes)
+    check_matching(scene, names, passes)
     for number in range(count):
         work = MatchPass(scene, job, number, count, partners, dict(medians))
         for _ in job.engine.do(work, names, job.report):
             pass
     return {name: scene.matched_path(count - 1, name) for name in names}
+
+
+def passes_of(settings: RefineSettings, *, trusted: bool) -> tuple[Pass, ...]:
+    """The passes that depth goes through; none where it is a sensor's, or matching is off."""
+    if trusted or not settings.photometric:
+        return ()
+    return PASSES if settings.full_size else PASSES[:-1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recon3d.errors import StageError
 from recon3d.geometry import Camera
 from recon3d.scene import Scene
+from recon3d.signals import Signal
 
 if TYPE_CHECKING:
     from recon3d.refine.photometric import Pass  # and torch, which not every stage needs
@@ -81,6 +82,25 @@ def check_matching(scene: Scene, names: Iterable[str], passes: "Iterable[Pass]")
         if not scene.matched_path(number, name).exists()
     )
     check_room(scene.root, missing + refined_missing(scene), "refine")
+
+
+def outlook(scene: Scene, passes: "Iterable[Pass]") -> list[Signal]:
+    """What to tell of the disk right after `init`: whether it will hold the maps if all photos are placed.
+
+    Args:
+        scene: with its photos.
+        passes: that depth will be matched in.
+    """
+    how = list(passes)
+    cameras = [calibration.camera for calibration in scene.calibrations().values()]
+    wanted = sum(3 * map_bytes(camera) + sum(matched_bytes(camera, one) for one in how) for camera in cameras)
+    folders = ("depth", "disparity", "refined", "matched")
+    there = sum(path.stat().st_size for folder in folders for path in scene.file(folder).rglob("*.npy"))
+    free = shutil.disk_usage(scene.root).free
+    if wanted - there + RESERVE <= free or _may_compress(scene.root):
+        return []
+    text = f"depth and refine write up to {told(wanted - there)} to {scene.root}, whose disk has {told(free)} free"
+    return [Signal("SMALL_DISK", text)]
 
 
 def check_room(folder: Path, least: int, stage: str) -> None:
