@@ -1,6 +1,8 @@
 """Pace: how fast this machine is at the work of a run, from a few seconds of it."""
 
 import io
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +52,7 @@ class Pace:
         load_s: loading the depth network [s]; 0 where there is none, or it is not at hand.
         predict_s: depth of one photo [core s; by the clock on a GPU].
         has_sigma: the network says how sure it is.
+        network_bytes: what this process came to hold by loading the network and asking it.
         took_s: all this measuring [s].
     """
 
@@ -64,6 +67,7 @@ class Pace:
     load_s: float
     predict_s: float
     has_sigma: bool
+    network_bytes: int
     took_s: float
 
 
@@ -82,8 +86,10 @@ def measured(samples: Sequence[Path], working: tuple[int, int], job: Job) -> Pac
     (jpeg_bytes, encode_s), (png_bytes, _) = encoded
     features, features_s = _features(images[0], settings.poses.features)
     device = pick_device(job.device)
+    held = _held_bytes()
     with _one_thread():  # of a core alone: threads that wait for each other would count, too
         load_s, predict_s, has_sigma = _predicted(images[-1], job, device)
+        network_bytes = max(0, _held_bytes() - held)
         match_s = _match_s(images[0], device) if settings.refine.photometric else 0.0
     return Pace(
         unit_s=min(_core_s(_unit) for _ in range(3)),
@@ -97,6 +103,7 @@ def measured(samples: Sequence[Path], working: tuple[int, int], job: Job) -> Pac
         load_s=load_s,
         predict_s=predict_s,
         has_sigma=has_sigma,
+        network_bytes=network_bytes,
         took_s=time.perf_counter() - begun,
     )
 
@@ -190,6 +197,12 @@ def _speckled(size: tuple[int, int]) -> Array:
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 255, (max(1, size[1] // 8), max(1, size[0] // 8), 3)).astype(np.uint8)
     return np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+
+
+def _held_bytes() -> int:
+    """The most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def _core_s(work: Callable[[], object]) -> float:
