@@ -1,6 +1,7 @@
 """Command `batch`."""
 
 import json
+import shlex
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,6 +57,7 @@ def batch(
     config: ConfigOpt = None,
     set: SetOpt = None,
     force: ForceOpt = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Check the table, and say what each row would run.")] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="TABLE.csv", help="Write the table of results there too.")
     ] = None,
@@ -86,6 +88,12 @@ def batch(
         given = {"--config": config, "--engine": engine, "--log": log}
         common = [f"{option}={value}" for option, value in given.items() if value]
         common += [f"--set={assignment}" for assignment in set or []] + (["--force"] if force else [])
+        if dry:
+            for row in rows:
+                tell.line(one_line(shlex.join(["recon3d", *row.command(common)])))
+            if as_json:
+                typer.echo(json.dumps({row.number: row.command(common) for row in rows}, indent=1, ensure_ascii=False))
+            return
         results = {row.number: Result(row) for row in rows}
 
         def told(result: Result) -> None:

@@ -77,7 +77,7 @@ class RowAtWork:
             StageError: its log can't be written.
         """
         self.row, self._since, self._before = row, time.monotonic(), _manifest_of(row.scene)
-        command = ["run", "--verbose", *options, *row.options, f"--out={row.scene}", "--", row.photos]
+        command = row.command(["--verbose", *options])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
         environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
         if threads:

@@ -52,6 +52,10 @@ class Row:
         """Where what the row says goes: a file beside the scene."""
         return self.scene.with_name(f"{self.scene.name}.log")
 
+    def command(self, common: Sequence[str]) -> list[str]:
+        """What `recon3d` is given: `common` are options for all rows, which those of the row go over."""
+        return ["run", *common, *self.options, f"--out={self.scene}", "--", self.photos]
+
 
 @dataclass(frozen=True)
 class Defaults:

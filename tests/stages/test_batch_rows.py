@@ -1,6 +1,8 @@
 """What the rows of a batch ask for, and what is wrong with them, said all at once before any is begun."""
 
 import inspect
+import json
+import shlex
 
 import pytest
 from commands import command
@@ -12,7 +14,7 @@ from recon3d.formats.csv_table import TableRow
 from recon3d.settings import Settings
 from recon3d.stages.batch_rows import Defaults, rows_of
 
-NO_COLUMN = {"photos", "out", "engine", "config", "set", "force", "log", "quiet", "verbose", "as_json"}
+NO_COLUMN = {"photos", "out", "engine", "config", "set", "force", "dry", "log", "quiet", "verbose", "as_json"}
 """Options of run that are the whole batch's, or have no meaning in it."""
 
 
@@ -183,6 +185,20 @@ def test_a_scene_may_lie_in_its_own_photos(folder):
     (folder / "jobs.csv").write_text("photos,scene\none,one/s\ntwo/a.png,two/s\n")
     done = command("batch", folder / "jobs.csv", "--model", "nonsense")
     assert "lies in" not in done.stderr and done.stderr.count("nonsense") == 2
+
+
+def test_a_dry_run_says_what_would_be_run_and_writes_nothing(folder):
+    (folder / "jobs.csv").write_text("photos,scene,photos.max_side\none,a b,64\ntwo,c,\n")
+    common = ("--model", "ties", "--set", "mesh.smoothing=2", "--dry-run", "-o", folder / "results.csv")
+    done = command("batch", folder / "jobs.csv", *common)
+    first, second = (shlex.split(line) for line in done.stdout.splitlines())
+    run = ["recon3d", "run", "--set=mesh.smoothing=2"]
+    assert first[:6] == [*run, "--set", "photos.max_side=64", "--model=ties"]
+    assert first[6:] == [f"--out={folder}/a b", "--", f"{folder}/one"]
+    assert second == [*run, "--model=ties", f"--out={folder}/c", "--", f"{folder}/two"]
+    asked = json.loads(command("batch", folder / "jobs.csv", *common, "--json").stdout)
+    assert asked == {"2": first[1:], "3": second[1:]}
+    assert {path.name for path in folder.iterdir()} == {"one", "two", "jobs.csv"}
 
 
 def test_the_table_of_jobs_is_not_overwritten(folder):
