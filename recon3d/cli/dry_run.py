@@ -10,18 +10,19 @@ import typer
 from recon3d.cli.words import short
 
 if TYPE_CHECKING:
+    from recon3d.cli.telling import Telling
     from recon3d.stages.dry_run import DryRun
 
 
-def echo_dry_run(found: "DryRun", root: Path, *, as_json: bool) -> None:
+def tell_dry_run(found: "DryRun", root: Path, tell: "Telling") -> None:
     """Says what a run would do."""
-    if as_json:
+    if tell.as_json:
         typer.echo(json.dumps(_facts(found, root), indent=1, ensure_ascii=False))
         return
     for line in _lines(found, root):
-        typer.echo(line)
+        tell.line(line)
     for reason in found.intake.unreadable[:5]:
-        typer.echo(f"  can't be read: {short(reason)}", err=True)
+        tell.aside(f"can't be read: {short(reason)}")
 
 
 def _lines(found: "DryRun", root: Path) -> list[str]:
@@ -45,6 +46,10 @@ def _lines(found: "DryRun", root: Path) -> list[str]:
     lines.append(f"{'total':8} {'':11} {total[0]:>9} {total[1]:>9} {total[2]:>9}")
     room = f"{size(found.most_bytes)} at most at a time, {size(found.free_bytes)} free on the disk of {root}"
     lines.append(f"disk: {room}" + ("" if found.fits else ": TOO LITTLE"))
+    lines.append(
+        f"estimates, from {found.pace.took_s:.0f} s of work on this machine; times as if it had nothing else to do; "
+        "in all within a factor of 2 or so, single stages of 3; nothing was written"
+    )
     return lines
 
 

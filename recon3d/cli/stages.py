@@ -69,11 +69,10 @@ def run(
         options |= {"metric_from": metric_from, "calibrate_lens": calibrate_lens}
         settings = settings_from(Settings(), config, set, **options, known_distance=known_distance, level=level)
         if dry:
-            from recon3d.cli.dry_run import echo_dry_run
+            from recon3d.cli.dry_run import tell_dry_run
             from recon3d.stages.dry_run import dry_run
 
-            found = dry_run(source(photos), root, tell.job(settings, device, force=force))
-            echo_dry_run(found, root, as_json=as_json)
+            tell_dry_run(dry_run(source(photos), root, tell.job(settings, device, force=force)), root, tell)
             return
         with engine_for(engine, None, device) as chosen:
             tell.all(run_chain(source(photos), root, tell.job(settings, device, force=force, engine=chosen)))

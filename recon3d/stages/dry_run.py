@@ -82,7 +82,8 @@ def dry_run(photos: Photos, root: str | Path, job: Job) -> DryRun:
     found = states(photos, root, job)
     ahead = [stage for stage, state in found.items() if state != "up to date"]
     pace = measured(intake.samples, intake.working.most_common(1)[0][0], job) if ahead else None
-    guessed = estimates(intake, pace, job) if pace else {}
+    surface = Scene.open(root).facts("fuse").get("triangles") if found["fuse"] == "up to date" else None
+    guessed = estimates(intake, pace, job, surface) if pace else {}
     passes = passes_of(job.settings.refine, trusted=is_trusted(job))
     others = min(job.settings.refine.matches, intake.count - 1)
     for stage in (stage for stage in ahead if found[stage] == "goes on"):

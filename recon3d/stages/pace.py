@@ -1,5 +1,6 @@
 """Pace: how fast this machine is at the work of a run, from a few seconds of it."""
 
+import contextlib
 import io
 import resource
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from recon3d.errors import InputError
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.photos.read import Photo, read_photo
+from recon3d.photos.watchdog import answered
 from recon3d.photos.working import JPEG_QUALITY
 from recon3d.refine.agreement import Opinion
 from recon3d.refine.photometric import Pass, refined
@@ -32,6 +35,8 @@ from recon3d.stages.job import Job
 MATCHED = Pass(1.0, 0.2, 33, asks=True, anew=True, small=0.1)
 """The matching that is timed, on a small photo against `OTHERS` others."""
 OTHERS, MATCHED_SIDE = 4, 192
+LEAST_SIDE = 256
+"""Of the picture whose writing is timed [px]."""
 QUICK_S = 0.5
 """What took less is done once more: the first time something is set up, too [s]."""
 
@@ -109,25 +114,29 @@ def measured(samples: Sequence[Path], working: tuple[int, int], job: Job) -> Pac
 
 
 def _decoded(samples: Sequence[Path], settings: Settings) -> tuple[list[Photo], float]:
-    """The first photos that can be decoded, and what one takes."""
+    """Those photos that can be decoded, and what one takes."""
     limits, photos, spent = settings.photos, [], []
-    for path in samples[:2]:
+
+    def read(path: Path) -> Photo:
+        return read_photo(path, max_megapixels=limits.max_megapixels, max_side=limits.max_side)
+
+    for path in samples:
         before = time.process_time()
-        try:
-            photos.append(read_photo(path, max_megapixels=limits.max_megapixels, max_side=limits.max_side))
-        except InputError:
-            continue
-        spent.append(time.process_time() - before)
+        with contextlib.suppress(InputError):  # a run will skip it, and say why
+            photos.append(answered(partial(read, path), path, limits.timeout_s))
+            spent.append(time.process_time() - before)
     return photos, float(np.mean(spent)) if spent else 0.0
 
 
 def _encoded(image: Array, lossless: bool) -> tuple[float, float]:
     """Bytes a pixel of a working copy, and what a million pixels take to be written [core s]."""
-    buffer, pixels = io.BytesIO(), image.shape[0] * image.shape[1]
+    picture, buffer = Image.fromarray(image), io.BytesIO()
+    if min(picture.size) < LEAST_SIDE:  # of a tiny one, nearly all is its header
+        picture = picture.resize((LEAST_SIDE, LEAST_SIDE))
     how: dict[str, Any] = {"format": "PNG"}
     if not lossless:
         how = {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": "4:4:4"}
-    spent = _core_s(lambda: Image.fromarray(image).save(buffer, **how))
+    spent, pixels = _core_s(lambda: picture.save(buffer, **how)), picture.width * picture.height
     return buffer.tell() / pixels, spent * 1e6 / pixels
 
 

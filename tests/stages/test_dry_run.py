@@ -139,6 +139,22 @@ def test_of_a_stage_that_was_interrupted_only_the_rest_counts(capture, scene):
     assert found.estimates["refine"].disk_bytes == pytest.approx(2 * 8 * WIDTH * HEIGHT)
 
 
+def test_a_stage_that_was_interrupted_goes_on_at_its_own_pace(capture, scene):
+    manifest = json.loads((scene.root / "scene.json").read_text())
+    manifest["stages"]["depth"]["done"] = False
+    (scene.root / "scene.json").write_text(json.dumps(manifest))
+    *made, missing = scene.names()
+    scene.depth_path(missing).unlink()
+    for number, name in enumerate(made):
+        os.utime(scene.depth_path(name), (1e9 + 30 * number, 1e9 + 30 * number))
+    found = dry.dry_run(capture, scene.root, job())
+    assert found.states["depth"] == "goes on" and found.states["refine"] == "to do"
+    assert found.estimates["depth"].seconds == pytest.approx(30)
+    for name in made:
+        os.utime(scene.depth_path(name), (1e9, 1e9))  # as of a scene that was copied
+    assert 0 < dry.dry_run(capture, scene.root, job()).estimates["depth"].seconds < 1
+
+
 def test_the_pace_of_files_leaves_pauses_out(tmp_path):
     times = [0.0, 2.0, 4.0, 6.0, 5000.0, 5002.0, 5004.0]
     paths = [tmp_path / f"{number}.npy" for number in range(len(times))]
@@ -201,6 +217,12 @@ def test_the_machine_is_measured_in_seconds(capture):
     figures = vars(pace)
     assert all(value > 0 for name, value in figures.items() if name != "network_bytes"), figures
     assert pace.features <= 400 and pace.has_sigma is True
+
+
+def test_a_photo_of_one_pixel_is_no_trouble(tmp_path):
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    pace = measured([tmp_path / "dot.png"], (1, 1), Job(Settings().with_assignments(["depth.model=demo"]), "cpu"))
+    assert pace.encode_s < 1 and pace.png_bytes < 10
 
 
 def test_the_command_tells_a_row_for_each_stage_and_the_disk(capture, tmp_path, monkeypatch):
