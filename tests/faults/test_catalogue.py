@@ -1,4 +1,4 @@
-"""The catalogue as a whole: 22 groups, its 186 cases and one more of a disk, and a page for users that lists them all."""
+"""The catalogue as a whole: 22 groups, its 186 cases and one more of a disk, and a page for users with all of them."""
 
 import importlib
 import re
