@@ -31,13 +31,14 @@ import numpy as np
 from recon3d.files import read_json, save_array, write_json
 from recon3d.formats.camera_file import calibration_as_json
 from recon3d.geometry import SE3, Calibration, Camera
+from recon3d.poses.pairs import chosen_pairs
 from recon3d.scene import Scene, poses_as_json
-from recon3d.settings import Settings
+from recon3d.settings import PosesSettings, Settings
 from recon3d.stages.chain import STAGES
 from recon3d.stages.depth_source import with_model
 from recon3d.stages.job import Job
 
-MEASURED = ("depth", "scale", "refine", "cloud", "fuse", "mesh")
+MEASURED = ("pairs", "depth", "scale", "refine", "cloud", "fuse", "mesh", "report")
 WIDTH_M, HEIGHT_M, STEP_M = 4.0, 3.0, 0.15
 TIES = 200
 """Of each photo."""
@@ -73,8 +74,9 @@ def walk(root: Path, count: int, side: int) -> None:
     scene.file("sparse").mkdir()
     write_json(scene.file("sparse") / "poses.json", poses_as_json(poses) | {"given": True, "metric": True})
     _write_ties(scene.file("sparse"), camera, poses, np.concatenate(seen))
+    facts = {"photos": count, "skipped": [], "cameras": {"calib file": count}, "registered": count, "source": "given"}
     for stage in ("init", "poses"):
-        scene.finish(stage, {"photos": count, "registered": count}, [])
+        scene.finish(stage, facts, [])
     write_json(root / "made.json", {"count": count, "side": side})
 
 
@@ -145,7 +147,9 @@ def _write_ties(folder: Path, camera: Camera, poses: dict[str, SE3], points: Any
 
 
 def measure(root: Path, stage: str, options: argparse.Namespace) -> dict[str, float]:
-    """One stage in this process."""
+    """One stage in this process, or the choice of the pairs of photos that structure from motion matches."""
+    if stage == "pairs":
+        return _pairs(read_json(root / "made.json")["count"])
     scene = Scene.open(root / "scene")
     source = f"depth.maps={root / 'maps'}" if options.model == "maps" else f"depth.model={options.model}"
     settings = Settings().with_assignments([f"fuse.voxel_size={VOXEL_M}", source, *options.set])
@@ -154,6 +158,26 @@ def measure(root: Path, stage: str, options: argparse.Namespace) -> dict[str, fl
     before = time.process_time()
     STAGES[stage](scene, job)
     return {"core_s": time.process_time() - before, "peak_mib": _peak_mib()}
+
+
+def _pairs(count: int) -> dict[str, float]:
+    """The pairs of photos of which ten each show one place, with 3000 of its 4000 features."""
+
+    def descriptors(photo: int) -> Any:
+        features = np.random.default_rng(photo // 10).integers(0, 256, (4000, 128), dtype=np.uint8)
+        return features[np.random.default_rng(10**6 + photo).permutation(4000)[:3000]]
+
+    ours = PosesSettings()
+    before = time.process_time()
+    pairs = chosen_pairs(
+        count,
+        descriptors,
+        exhaustive_up_to=ours.exhaustive_up_to,
+        similar=ours.similar,
+        neighbours=ours.neighbours,
+        seed=ours.seed,
+    )
+    return {"core_s": time.process_time() - before, "peak_mib": _peak_mib(), "pairs": len(pairs)}
 
 
 def _peak_mib() -> float:
@@ -192,6 +216,7 @@ def main() -> None:
             rows[stage].append(figures[stage] | {"photos": count})
         cells = (f"{row['peak_mib']:7.0f} {row['core_s'] / count:8.3f}" for row in (rows[s][-1] for s in MEASURED))
         print(f"{count:>6} " + " ".join(cells), flush=True)
+    print(f"{'pairs':>6} " + " ".join(f"{row['pairs']:.0f} of {row['photos']}" for row in rows["pairs"]))
     if len(options.counts) > 1:
         print(f"{'e':>6} " + " ".join(f"{_exponent(rows[stage]):16.2f}" for stage in MEASURED))
         grown = (rows[stage][-1]["peak_mib"] / rows[stage][-2]["peak_mib"] for stage in MEASURED)

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 from recon3d.errors import InputError
 from recon3d.geometry import Mesh
 from recon3d.geometry.arrays import Array
+from recon3d.mesh.parts import areas
 
 BINS = 11
 """Bins of the histograms of distances: equal ones, and one for all beyond."""
@@ -73,20 +74,19 @@ def sample_surface(mesh: Mesh, count: int = 200_000, seed: int = 0) -> Array:
 
 def sample_with_normals(mesh: Mesh, count: int = 200_000, seed: int = 0) -> tuple[Array, Array]:
     """The points of `sample_surface`, and (count, 3) float64 unit normals of the triangles that they lie on."""
-    a, b, c = (mesh.vertices[mesh.triangles[:, corner]] for corner in range(3))
-    faces = np.cross(b - a, c - a)
-    area = np.linalg.norm(faces, axis=1)
-    total = np.cumsum(area)
+    total = np.cumsum(areas(mesh.vertices, mesh.triangles))
     if not len(total) or total[-1] <= 0:
-        raise InputError(f"mesh: got {len(area)} triangles with no area to draw points from, wanted a surface")
+        raise InputError(f"mesh: got {len(total)} triangles with no area to draw points from, wanted a surface")
     rng = np.random.default_rng(seed)
     chosen = np.searchsorted(total, rng.uniform(0, total[-1], count), side="right")
     chosen = np.minimum(chosen, len(total) - 1)
     u, v = rng.uniform(size=(2, count, 1))
     beyond = u + v > 1  # the other half of the parallelogram, folded back
     u, v = np.where(beyond, 1 - u, u), np.where(beyond, 1 - v, v)
-    points: Array = a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
-    normals: Array = faces[chosen] / area[chosen, None]  # what is drawn has an area
+    a, b, c = (mesh.vertices[mesh.triangles[chosen, corner]] for corner in range(3))
+    points: Array = a + u * (b - a) + v * (c - a)
+    faces = np.cross(b - a, c - a)
+    normals: Array = faces / np.linalg.norm(faces, axis=1)[:, None]  # what is drawn has an area
     return points, normals
 
 

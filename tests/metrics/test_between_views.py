@@ -5,6 +5,7 @@ import pytest
 from synthetic import plane_frames, room_frames
 
 from recon3d.geometry import Mesh
+from recon3d.metrics import double_wall
 from recon3d.metrics.between_views import Look, Seen, compared, photo_errors
 from recon3d.metrics.double_wall import double_wall_share
 
@@ -83,3 +84,18 @@ def test_a_second_sheet_behind_that_faces_the_same_way_is_a_double_wall():
     assert share(sheets(0.0, 0.02)) == 0  # one surface, as near as that
     assert share(sheets(0.0, 0.5)) == 0  # two things
     assert share(sheets(0.0, 0.1, 0.2, down=(0.1,))) == pytest.approx(1 / 3, abs=0.02)  # a TSDF's sheet between both
+
+
+def test_double_walls_are_the_same_however_few_triangles_are_looked_at_at_a_time(monkeypatch):
+    def row(count):
+        """Sheets one after another along x, every other one double."""
+        parts = [sheets(0.0, *((0.1,) if number % 2 else ())) for number in range(count)]
+        starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
+        vertices = np.concatenate([part.vertices + np.array([number, 0, 0]) for number, part in enumerate(parts)])
+        triangles = np.concatenate([part.triangles + start for part, start in zip(parts, starts, strict=True)])
+        return Mesh(vertices, triangles, np.zeros((len(vertices), 3), np.uint8))
+
+    whole = double_wall_share(row(9), near_m=0.05, far_m=0.3)
+    assert 0.2 < whole < 0.4
+    monkeypatch.setattr(double_wall, "TRIANGLES", 3)
+    assert double_wall_share(row(9), near_m=0.05, far_m=0.3) == whole
