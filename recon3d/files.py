@@ -5,7 +5,9 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         StageError: the file can't be written (no space, no permission, a read-only disk).
     """
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -49,8 +51,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     Raises:
         StageError: the folder can't be written.
     """
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    old = path.with_name(f".tmp-{os.getpid()}-old-{path.name}")
+    temporary, old = _temporary(path), _temporary(path, "old-")
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -66,6 +67,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _temporary(path: Path, kind: str = "") -> Path:
+    """A sibling that no other process writes, nor one of the same number on another machine that shares the folder."""
+    machine = zlib.crc32(platform.node().encode(errors="replace")) & 0xFFFF
+    return path.with_name(f".tmp-{os.getpid()}.{machine:04x}-{kind}{path.name}")
 
 
 def _raise_where_unwritable(path: Path, error: OSError) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from recon3d.errors import InputError, Recon3dError, StageError
@@ -19,6 +20,8 @@ OBJECT_STORE_BYTES = 80 * 2**20
 """What passes through Ray are names and numbers; photos and depth go through the scene's folder [bytes]."""
 READY_S = 300.0
 """Time for the first worker to be there [s]."""
+FOLDER = "recon3d-ray-"
+"""How folders of clusters begin, for their logs and sockets, in the folder for temporary files."""
 DECIDES = ("recon3d-pipeline", "torch", "numpy", "opencv-python")
 """Packages whose version decides the bytes of a result."""
 
@@ -137,7 +140,8 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
     folder = None
     try:
         if address is None:
-            folder = tempfile.mkdtemp(prefix="recon3d-ray-")
+            _tidy()
+            folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             how: dict[str, Any] = {
                 "num_cpus": cores,
@@ -158,6 +162,18 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tidy() -> None:
+    """Removes the folders of clusters whose program was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}[0-9]*-*"):
+        owner = int(folder.name.removeprefix(FOLDER).partition("-")[0])
+        try:
+            os.kill(owner, 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # somebody else's
+            continue
 
 
 def check_same(theirs: dict[str, str], where: str) -> None:
