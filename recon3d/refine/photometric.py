@@ -152,8 +152,9 @@ def _estimate(total: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor,
     before, at, after = (total.gather(0, middle + side)[0] for side in (-1, 0, 1))
     part = (before - after) / (2 * torch.clamp(before + after - 2 * at, min=1e-6))
     offset = offsets[middle[0]] + step * torch.clamp(part, -1, 1)
-    likelihood = torch.softmax(-total / TEMPERATURE, dim=0)
-    variance = (likelihood * (offsets[:, None, None] - offset) ** 2).sum(dim=0)
+    # torch's softmax is another to the last bit with each count of threads
+    likelihood = torch.exp((total.amin(dim=0) - total) / TEMPERATURE)
+    variance = (likelihood * (offsets[:, None, None] - offset) ** 2).sum(dim=0) / likelihood.sum(dim=0)
     return offset, torch.sqrt(variance + step**2 / 12)
 
 
