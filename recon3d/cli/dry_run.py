@@ -47,8 +47,8 @@ def _lines(found: "DryRun", root: Path) -> list[str]:
     room = f"{size(found.most_bytes)} at most at a time, {size(found.free_bytes)} free on the disk of {root}"
     lines.append(f"disk: {room}" + ("" if found.fits else ": TOO LITTLE"))
     lines.append(
-        f"estimates, from {found.pace.took_s:.0f} s of work on this machine; times as if it had nothing else to do; "
-        "in all within a factor of 2 or so, single stages of 3; nothing was written"
+        f"estimated from {found.pace.took_s:.0f} s of work on this machine, times as if nothing else ran: in all "
+        "within a factor of 2 or so, a stage within 3; nothing was written"
     )
     return lines
 

@@ -178,7 +178,9 @@ def _depth(intake: Intake, pace: Pace, job: Job) -> Estimate:
     if reads_maps(job) or uses_ties(job):
         return Estimate(4 * intake.pixels, 0.0, _units("depth", 0, intake.pixels, 0) * pace.unit_s, 1, BASE_BYTES)
     maps, spent = 2 if pace.has_sigma else 1, pace.load_s + intake.count * pace.predict_s
-    return Estimate(4 * intake.pixels * maps, 0.0, spent, _cores(), BASE_BYTES + pace.network_bytes)
+    lanes = 1 if pace.on_gpu else _cores()
+    memory = BASE_BYTES + pace.network_bytes + lanes * pace.photo_bytes
+    return Estimate(4 * intake.pixels * maps, 0.0, spent, lanes, memory)
 
 
 def _refine(intake: Intake, pace: Pace, job: Job) -> Estimate:
@@ -192,6 +194,6 @@ def _refine(intake: Intake, pace: Pace, job: Job) -> Estimate:
         8 * intake.pixels,
         sum(8 * how.share**2 for how in passes) * intake.pixels,
         intake.pixels / 1e6 * samples * pace.match_s + _units("refine", 0, intake.pixels, 0) * pace.unit_s,
-        _cores() if passes else 1,
+        _cores() if passes and not pace.on_gpu else 1,
         BASE_BYTES + largest * (VIEWS_HELD * MAPS_HELD + volumes),
     )

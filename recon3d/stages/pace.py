@@ -57,7 +57,9 @@ class Pace:
         load_s: loading the depth network [s]; 0 where there is none, or it is not at hand.
         predict_s: depth of one photo [core s; by the clock on a GPU].
         has_sigma: the network says how sure it is.
-        network_bytes: what this process came to hold by loading the network and asking it.
+        network_bytes: what this process came to hold by loading the network.
+        photo_bytes: what it came to hold by asking it.
+        on_gpu: the network and matching run on a GPU.
         took_s: all this measuring [s].
     """
 
@@ -73,6 +75,8 @@ class Pace:
     predict_s: float
     has_sigma: bool
     network_bytes: int
+    photo_bytes: int
+    on_gpu: bool
     took_s: float
 
 
@@ -91,10 +95,8 @@ def measured(samples: Sequence[Path], working: tuple[int, int], job: Job) -> Pac
     (jpeg_bytes, encode_s), (png_bytes, _) = encoded
     features, features_s = _features(images[0], settings.poses.features)
     device = pick_device(job.device)
-    held = _held_bytes()
     with _one_thread():  # of a core alone: threads that wait for each other would count, too
-        load_s, predict_s, has_sigma = _predicted(images[-1], job, device)
-        network_bytes = max(0, _held_bytes() - held)
+        asked = _asked(images[-1], job, device)
         match_s = _match_s(images[0], device) if settings.refine.photometric else 0.0
     return Pace(
         unit_s=min(_core_s(_unit) for _ in range(3)),
@@ -105,10 +107,12 @@ def measured(samples: Sequence[Path], working: tuple[int, int], job: Job) -> Pac
         features=features,
         features_s=features_s,
         match_s=match_s,
-        load_s=load_s,
-        predict_s=predict_s,
-        has_sigma=has_sigma,
-        network_bytes=network_bytes,
+        load_s=asked.load_s,
+        predict_s=asked.predict_s,
+        has_sigma=asked.has_sigma,
+        network_bytes=asked.network_bytes,
+        photo_bytes=asked.photo_bytes,
+        on_gpu=device != "cpu",
         took_s=time.perf_counter() - begun,
     )
 
@@ -152,13 +156,24 @@ def _features(image: Array, most: int) -> tuple[float, float]:
     return float(len(descriptors.data)), time.process_time() - before
 
 
-def _predicted(image: Array, job: Job, device: str) -> tuple[float, float, bool]:
-    """Seconds to load the network, seconds for a photo, and whether it says how sure it is."""
+@dataclass(frozen=True)
+class _Asked:
+    """What a network took; see `Pace`."""
+
+    load_s: float = 0.0
+    predict_s: float = 0.0
+    has_sigma: bool = False
+    network_bytes: int = 0
+    photo_bytes: int = 0
+
+
+def _asked(image: Array, job: Job, device: str) -> _Asked:
+    """Loads the depth network, where there is one, and asks it about a photo."""
     if reads_maps(job) or uses_ties(job) or isinstance(job.model, AbsentModel):
-        return 0.0, 0.0, False
-    begun = time.perf_counter()
+        return _Asked()
+    begun, before = time.perf_counter(), _held_bytes()
     model = network(job, device)
-    load_s = time.perf_counter() - begun
+    load_s, loaded = time.perf_counter() - begun, _held_bytes()
     camera = Camera.from_fov(image.shape[1], image.shape[0], np.deg2rad(60))
     has_sigma, clock = False, _core_s if device == "cpu" else _wall_s
 
@@ -167,7 +182,8 @@ def _predicted(image: Array, job: Job, device: str) -> tuple[float, float, bool]
         has_sigma = model(image, camera).sigma is not None
 
     spent = clock(once)
-    return load_s, (clock(once) if spent < QUICK_S else spent), has_sigma
+    predict_s = clock(once) if spent < QUICK_S else spent
+    return _Asked(load_s, predict_s, has_sigma, loaded - before, _held_bytes() - loaded)
 
 
 @torch.inference_mode()

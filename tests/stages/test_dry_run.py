@@ -41,6 +41,8 @@ PACE = Pace(
     predict_s=0.5,
     has_sigma=True,
     network_bytes=10**7,
+    photo_bytes=10**7,
+    on_gpu=False,
     took_s=0.0,
 )
 
@@ -215,7 +217,8 @@ def test_the_machine_is_measured_in_seconds(capture):
     network = Job(Settings().with_assignments(["depth.model=demo", "poses.features=300"]), "cpu")
     pace = measured(sorted(capture.glob("*.color.*"))[:2], (WIDTH, HEIGHT), network)
     figures = vars(pace)
-    assert all(value > 0 for name, value in figures.items() if name != "network_bytes"), figures
+    maybe = ("network_bytes", "photo_bytes", "on_gpu")  # memory that was held before is not taken anew
+    assert all(value > 0 for name, value in figures.items() if name not in maybe), figures
     assert pace.features <= 400 and pace.has_sigma is True
 
 

@@ -12,22 +12,27 @@ from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.pose_file import read_poses
 from recon3d.metrics.surface import sample_surface, surface_errors
 from recon3d.metrics.trajectory import umeyama
+from recon3d.scene import OUTPUTS
 from recon3d.settings import Settings
+from recon3d.stages.dry_run import dry_run
+from recon3d.stages.job import Job
 
 ROOT = Path(__file__).parents[2]
 TRUTH = ROOT / "samples" / "room" / "truth"
 sys.path.insert(0, str(ROOT / "samples"))
 
 
+PHOTOS = sorted((ROOT / "samples" / "room").glob("IMG_*.jpg"))[:10]
+SETTINGS = Settings().with_assignments(["photos.max_side=512", "depth.model=demo"])
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """Ten neighbouring photos; one thread, as small networks only wait for each other on busy cores."""
-    photos = sorted((ROOT / "samples" / "room").glob("IMG_*.jpg"))[:10]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        settings = Settings().with_assignments(["photos.max_side=512"])
-        return recon3d.run(photos, tmp_path_factory.mktemp("room") / "scene", model="demo", settings=settings)
+        return recon3d.run(PHOTOS, tmp_path_factory.mktemp("room") / "scene", settings=SETTINGS)
     finally:
         torch.set_num_threads(threads)
 
@@ -73,3 +78,16 @@ def test_cleaning_mends_the_mesh_and_costs_no_accuracy(scene):
         for name in ("fused.ply", "mesh.ply")
     )
     assert cleaned.f_score[0] > fused.f_score[0] - 0.005
+
+
+def test_a_dry_run_foresees_the_disk_within_a_factor_of_two_and_of_each_stage_within_three(scene, tmp_path):
+    found, seen = dry_run(PHOTOS, tmp_path / "new", Job(SETTINGS, "cpu")), set()
+    left = dict.fromkeys(found.estimates, 0)
+    for stage in left:
+        for path in (file for name in OUTPUTS[stage] for file in [scene.file(name), *scene.file(name).rglob("*")]):
+            if path.is_file() and path.stat().st_ino not in seen:  # a hard link takes nothing
+                seen.add(path.stat().st_ino)
+                left[stage] += path.stat().st_size
+    assert 0.5 < found.disk_bytes / sum(left.values()) < 2
+    for stage, size in left.items():
+        assert 1 / 3 < found.estimates[stage].disk_bytes / size < 3, stage
