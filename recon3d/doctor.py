@@ -52,6 +52,7 @@ def findings() -> Iterator[Finding]:
     if not missing:
         yield _page()
         yield _blender()
+        yield _ray()
 
 
 def _package(package: str) -> Finding:
@@ -100,6 +101,13 @@ def _blender() -> Finding:
         return Finding(True, f"Blender for export --to blend: {blender_python()}")
     except StageError:
         return Finding(True, "no Blender for export --to blend; --to glb needs none", "make blender")
+
+
+def _ray() -> Finding:
+    try:
+        return Finding(True, f"Ray {importlib.metadata.version('ray')} for --engine ray")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(True, "no Ray for --engine ray; one process needs none", "pip install 'recon3d-pipeline[ray]'")
 
 
 def _weights() -> Finding:
