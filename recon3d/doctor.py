@@ -14,6 +14,8 @@ PACKAGES = ("numpy", "torch", "transformers", "open3d", "pycolmap", "cv2", "PIL"
 DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "pillow", "pi_heif": "pi-heif"}
 SYSTEM_LIBRARIES = "libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
 GIB = 2**30
+TIMEOUT_S = 300
+"""By then even a slow disk has given all of a package."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,11 @@ def _package(package: str) -> Finding:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return Finding(False, f"{name}: not installed", f"pip install -c constraints.txt {name}")
-    check = subprocess.run(
-        [sys.executable, "-c", f"import recon3d, {package}"], capture_output=True, text=True, timeout=300, check=False
-    )
+    command = [sys.executable, "-c", f"import recon3d, {package}"]
+    try:
+        check = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return Finding(False, f"{name} {version}: not imported after {TIMEOUT_S} s", "see that its disk answers")
     if check.returncode == 0:
         return Finding(True, f"{name} {version}")
     last = (check.stderr.strip().splitlines() or [f"exit code {check.returncode}"])[-1]

@@ -48,5 +48,5 @@ def answered(call: Callable[[], R], path: Path, limit_s: float) -> R:
         raise errors[0]
     raise UnansweredError(
         f"{shown(path)}: no answer after {limit_s:.3g} s (photos.timeout_s); the file is broken, or its disk doesn't "
-        "answer: once it does, run again with --force"
+        "answer: once it does, run again"
     )

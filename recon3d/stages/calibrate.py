@@ -18,6 +18,7 @@ from recon3d.photos.calibrate import LensReport, calibrate
 from recon3d.photos.find import find_photos, scene_names
 from recon3d.photos.lens_fit import Held
 from recon3d.photos.read import read_photo
+from recon3d.photos.watchdog import answered
 from recon3d.progress import Report, silent
 from recon3d.settings import PhotosSettings
 from recon3d.show.board_page import DPI, as_picture, draw_page, fitting_square
@@ -154,7 +155,10 @@ class _Greys(Mapping[str, Array]):
         self._report = report
 
     def __getitem__(self, name: str) -> Array:
-        photo = read_photo(self._paths[name], max_megapixels=PhotosSettings.max_megapixels)
+        path = self._paths[name]
+        photo = answered(
+            lambda: read_photo(path, max_megapixels=PhotosSettings.max_megapixels), path, PhotosSettings.timeout_s
+        )
         self._report("photos", list(self._paths).index(name) + 1, len(self._paths), name)
         grey: Array = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
         return grey

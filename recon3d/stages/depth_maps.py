@@ -25,6 +25,7 @@ from recon3d.files import read_json, save_array, write_json
 from recon3d.formats.depth_map import read_depth
 from recon3d.geometry import Camera
 from recon3d.geometry.arrays import Array
+from recon3d.photos.watchdog import answered
 from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.depth_said import said_of
@@ -222,7 +223,8 @@ def _map_reader(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callab
 
     def read(name: str) -> Spoken:
         with about(name):
-            values = read_depth(maps[name], unit_m=unit_m)
+            path = maps[name]
+            values = answered(lambda: read_depth(path, unit_m=unit_m), path, job.settings.photos.timeout_s)
             return name, fitted(values, calibrations[name], cameras[name], str(maps[name]))
 
     return read

@@ -149,7 +149,7 @@ def _take_in(
             hung.append(name)
             if len(hung) > HUNG:
                 raise InputError(f"{error} (and {HUNG} other photos did not answer either)") from error
-            return Signal("SKIPPED", str(error), (name,))
+            return Signal("SKIPPED", f"{error} with --force", (name,))
         except InputError as error:
             return Signal("SKIPPED", str(error), (name,))
         return kept(name, source, photo)
@@ -187,6 +187,8 @@ def _take_in_video(
     limit, patience = settings.max_megapixels, settings.timeout_s
     try:
         survey = survey_video(source, max_megapixels=limit, timeout_s=patience, report=job.report)
+    except UnansweredError as error:
+        return {name: Signal("SKIPPED", f"{error} with --force", (name,))}
     except InputError as error:
         return {name: Signal("SKIPPED", str(error), (name,))}
     picks = pick_frames(survey, count=settings.video_frames, interval_s=settings.video_interval_s)
@@ -200,7 +202,8 @@ def _take_in_video(
         for item in each(frames, f"photos of {source.name}", job.report, len(picks), name_of):
             results[name_of(item)] = kept(name_of(item), source, item[1])
     except UnansweredError as error:
-        return results | {name: Signal("SKIPPED", f"{error}; {len(results)} of {len(picks)} frames went on", (name,))}
+        text = f"{error} with --force; {len(results)} of {len(picks)} frames went on"
+        return results | {name: Signal("SKIPPED", text, (name,))}
     step, frames_read = step_of(survey, settings.video_frames), len(survey.motion)
     if survey.is_cut:
         rest = f" of {survey.announced}" if survey.announced > frames_read else ""

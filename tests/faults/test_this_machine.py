@@ -90,6 +90,19 @@ def test_a_disk_that_does_not_answer_is_not_waited_for_photo_by_photo(tmp_path, 
     assert len(asked) < 3 * HUNG
 
 
+def test_a_depth_map_that_never_answers_is_named(tiny_capture, tiny_scene, tmp_path, monkeypatch):
+    """The run ends, since no photo goes without its recorded depth; the same command goes on once the disk answers."""
+    root, stuck = tiny.copied(tiny_scene, tmp_path), threading.Event()
+    Scene(root).forget("depth")
+    with monkeypatch.context() as patch:
+        patch.setattr("recon3d.stages.depth_maps.read_depth", lambda path, **how: stuck.wait())
+        done = tiny.run(tiny_capture, root, "--set", "photos.timeout_s=0.3")
+    stuck.set()
+    refused(done, "frame-00000", ".depth.png: no answer after 0.3 s")
+    said(tiny.run(tiny_capture, root), 0)
+    tiny.same(root, tiny_scene)
+
+
 def test_a_scene_of_another_version_is_refused(tiny_scene, tmp_path):
     root = tiny.copied(tiny_scene, tmp_path)
     manifest = json.loads((root / "scene.json").read_text())

@@ -38,7 +38,7 @@ def test_an_error_in_time_is_passed_on(tmp_path):
 
 def test_what_hangs_is_left_after_the_time_and_named_with_it(tmp_path, stuck):
     before = time.monotonic()
-    with pytest.raises(UnansweredError, match=r"a\.jpg: no answer after 0\.2 s \(photos\.timeout_s\).*--force"):
+    with pytest.raises(UnansweredError, match=r"a\.jpg: no answer after 0\.2 s \(photos\.timeout_s\).*run again"):
         answered(stuck.wait, tmp_path / "a.jpg", LIMIT_S)
     assert LIMIT_S <= time.monotonic() - before < 5
 
@@ -52,6 +52,17 @@ def test_a_header_that_hangs_holds_up_no_other_photo(tmp_path, picture, monkeypa
         answered(lambda: read_photo(bad, max_megapixels=1), bad, LIMIT_S)
     photo = answered(lambda: read_photo(good, max_megapixels=1), good, 5)
     assert (photo.image == picture).all()
+
+
+def test_a_package_that_hangs_on_import_is_a_finding(monkeypatch):
+    import recon3d.doctor as doctor
+
+    def late(command, timeout, **how):
+        raise doctor.subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(doctor.subprocess, "run", late)
+    found = doctor._package("numpy")
+    assert not found.good and "not imported after 300 s" in found.what and found.fix
 
 
 class Hangs:
