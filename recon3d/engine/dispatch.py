@@ -172,10 +172,9 @@ class Dispatch(Generic[Item, Result]):
 
 
 def _why(loss: str) -> str:
-    """What Ray says of a death, in a line."""
-    words = " ".join(loss.split())
-    if "OOM" in words or "memory" in words:
+    """What Ray says of a death, in a few words."""
+    if "creation task" in loss:  # it raised as it started: the traceback's last line
+        return loss.strip().splitlines()[-1].strip()
+    if "OOM" in loss or "OutOfMemory" in loss:
         return "there was too little memory"
-    if "creation task" in words or "Error" in words.rpartition("Worker exit detail")[0].rpartition("\n")[2]:
-        return words[-300:]
     return "its process ended, as by a crash or for lack of memory"
