@@ -5,6 +5,7 @@ import os
 import platform
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ READY_S = 300.0
 """Time for the first worker to be there [s]."""
 FOLDER = "recon3d-ray-"
 """How folders of clusters begin, for their logs and sockets, in the folder for temporary files."""
+KNOCK_S = 10.0
+"""Time for a cluster's machine to answer [s]."""
 DECIDES = ("recon3d-pipeline", "torch", "numpy", "opencv-python")
 """Packages whose version decides the bytes of a result."""
 
@@ -126,6 +129,8 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
     Raises:
         InputError: Ray is not installed, or there is no cluster at that address.
     """
+    if address not in (None, "auto"):
+        _knock(str(address))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault(
         "RAY_DEDUP_LOGS_SKIP_REGEX", ".*"
@@ -162,6 +167,21 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _knock(address: str) -> None:
+    """Finds out in seconds that nobody is there, for which Ray takes minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(
+            f"--engine ray://{address}: wanted ray://HOST:PORT, such as ray://10.0.0.1:6379, or ray://auto"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"--engine ray: no cluster can be reached at {address}: {error}; start one with ray start --head --port={port}"
+        ) from error
 
 
 def _tidy() -> None:
