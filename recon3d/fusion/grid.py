@@ -9,13 +9,25 @@ from recon3d.errors import InputError
 from recon3d.fusion.buffers import BLOCK, numpy_buffers, torch_buffers, voxel_grid
 from recon3d.fusion.plan import FusePlan
 from recon3d.fusion.projection import Projection
-from recon3d.fusion.tiles import FAR, WHOLE, Tile
+from recon3d.fusion.tiles import FAR, WHOLE, Tile, halved
 from recon3d.geometry import Frame, Mesh
 from recon3d.geometry.arrays import Array
 
 o3c = o3d.core
 BLOCKS_AT_ONCE = 256
 """Blocks whose voxels are counted together: bounds the memory."""
+
+
+class Outgrown(InputError):
+    """A tile takes more memory than it may.
+
+    Attributes:
+        halves: the tile in two, which may fit one after the other; none of a tile that can't be cut.
+    """
+
+    def __init__(self, message: str, halves: tuple[Tile, ...]) -> None:
+        super().__init__(message)
+        self.halves = halves
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Grid:
         K[:2, 2] += 0.5  # the grid truncates pixel coordinates; our pixel centres are integers
         touched = self._touched(frame, K)
         if len(touched):
-            self._check_room(frame.name, len(touched))
+            self._check_room(frame.name, touched)
             projection = Projection.of(frame, self.plan.voxel_size, self.plan.truncation)
             self._observe(touched, projection, self._pixels(frame))
         return True
@@ -138,12 +150,14 @@ class Grid:
             )
             torch.cuda.synchronize(device)  # Open3D's next step may run on another stream
 
-    def _check_room(self, name: str, touched: int) -> None:
+    def _check_room(self, name: str, touched: Array) -> None:
         """Refuses a frame that would make the grid double its buffers beyond the planned memory."""
         table = self.blocks.hashmap()
-        if table.size() + touched > table.capacity() and not self.plan.may_double(table.capacity()):
-            raise InputError(
+        if table.size() + len(touched) > table.capacity() and not self.plan.may_double(table.capacity()):
+            known = table.key_tensor()[table.active_buf_indices().to(o3c.int64)].cpu().numpy()
+            raise Outgrown(
                 f"{name}: the surface needs more than the {table.capacity()} blocks planned, and more would take over "
                 f"{self.plan.max_memory_gib:g} GiB; raise fuse.max_memory_gib or fuse.voxel_size "
-                f"(now {self.plan.voxel_size:g} m)"
+                f"(now {self.plan.voxel_size:g} m)",
+                halved(self.tile, np.unique(np.concatenate([known, touched]), axis=0)),
             )

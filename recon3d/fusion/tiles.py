@@ -59,15 +59,22 @@ def tiles_of(blocks: Array, most: int) -> tuple[Tile, ...]:
     done, todo = [], [WHOLE]
     while todo:
         tile = todo.pop()
-        own = blocks[tile.holds(blocks)]
-        sides = np.ptp(own, axis=0) if len(own) else np.zeros(3, int)
-        if np.count_nonzero(tile.holds(blocks, halo=1)) <= most or not sides.any():
+        halves = halved(tile, blocks) if np.count_nonzero(tile.holds(blocks, halo=1)) > most else ()
+        if halves:
+            todo += halves[::-1]
+        else:
             done.append(tile)
-            continue
-        axis = int(sides.argmax())
-        middle = int(np.median(own[:, axis]))
-        todo += tile.cut(axis, max(middle, int(own[:, axis].min()) + 1))[::-1]
     return tuple(done)
+
+
+def halved(tile: Tile, blocks: Array) -> tuple[Tile, ...]:
+    """The box cut across its longest side, half its blocks (N, 3) to either side; nothing of a single block."""
+    own = blocks[tile.holds(blocks)]
+    sides = np.ptp(own, axis=0) if len(own) else np.zeros(3, int)
+    if not sides.any():
+        return ()
+    axis = int(sides.argmax())
+    return tile.cut(axis, max(int(np.median(own[:, axis])), int(own[:, axis].min()) + 1))
 
 
 def part_of(mesh: Mesh, tile: Tile, block_size: float) -> Mesh:
@@ -82,7 +89,7 @@ def part_of(mesh: Mesh, tile: Tile, block_size: float) -> Mesh:
     """
     a, b, c = (mesh.vertices[mesh.triangles[:, corner]] for corner in range(3))
     blocks = np.floor((a + b + c) / (3 * block_size)).astype(np.int64)
-    return mesh.part(mesh.triangles[tile.holds(blocks)])
+    return mesh.part(tile.holds(blocks))
 
 
 def joined(meshes: Iterable[Mesh]) -> Mesh:

@@ -1,11 +1,11 @@
 """TSDF: depth maps of many views averaged into one surface, tile by tile."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from recon3d.errors import StageError
 from recon3d.fusion.buffers import BLOCK
-from recon3d.fusion.grid import Grid
+from recon3d.fusion.grid import Grid, Outgrown
 from recon3d.fusion.plan import FusePlan
 from recon3d.fusion.tiles import WHOLE, Tile, joined, part_of
 from recon3d.geometry import Frame, Mesh
@@ -56,7 +56,7 @@ def fuse_tile(
     surface that one grid would, bit by bit. Frames that don't come near the tile (`FusePlan.near`) may be left out.
     """
     grid = Grid.empty(plan, device, tile)
-    part = f" {1 + plan.tiles.index(tile)} of {len(plan.tiles)}" if len(plan.tiles) > 1 else ""
+    part = f" {1 + plan.tiles.index(tile)} of {len(plan.tiles)}" if len(plan.tiles) > 1 and tile in plan.tiles else ""
     wanted = plan.views if tile == WHOLE else len(plan.near(tile))
     report(f"fuse{part}", 0, wanted)
     any_depth = False
@@ -68,6 +68,30 @@ def fuse_tile(
     mesh = grid.extract(plan.min_weight)
     mesh = mesh if tile == WHOLE else part_of(mesh, tile, BLOCK * plan.voxel_size)
     return Fused(mesh, *grid.observed(plan.min_weight))
+
+
+def fuse_within(
+    frames_of: Callable[[Tile], Iterable[Frame]], plan: FusePlan, tile: Tile, device: str, report: Report = silent
+) -> Fused:
+    """`fuse_tile`, in halves and halves of those where the tile takes more memory than the plan foresaw.
+
+    Args:
+        frames_of: gives the frames near a tile.
+        plan: as of `fuse`.
+        tile: to fuse.
+        device: as of `fuse`.
+        report: as of `fuse`.
+    """
+    try:
+        return fuse_tile(frames_of(tile), plan, tile, device, report)
+    except Outgrown as outgrown:
+        halves = outgrown.halves
+        if not halves:
+            raise
+    parts = [fuse_within(frames_of, plan, half, device, report) for half in halves]
+    return Fused(
+        joined(part.mesh for part in parts), sum(part.seen for part in parts), sum(part.kept for part in parts)
+    )
 
 
 def _near(frames: Iterable[Frame], plan: FusePlan, tile: Tile) -> Iterator[Frame]:

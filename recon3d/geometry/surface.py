@@ -7,6 +7,9 @@ import numpy as np
 from recon3d.errors import InputError
 from recon3d.geometry.arrays import Array, checked
 
+ROWS = 100_000
+"""Triangles that are renumbered at a time: numpy makes indices of eight bytes of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
@@ -60,15 +63,23 @@ class Mesh:
         if self.normals is not None:
             object.__setattr__(self, "normals", checked("normals", self.normals, np.float32, (count, 3)))
 
-    def part(self, triangles: Array) -> "Mesh":
-        """The mesh of these triangles alone, (T, 3), with the vertices that they use, in their old order."""
-        used = np.zeros(len(self.vertices), bool)
-        used[triangles] = True
+    def part(self, keep: Array) -> "Mesh":
+        """The mesh of some triangles alone, with the vertices that they use, all in their old order.
+
+        Args:
+            keep: (T,) bool, which triangles.
+        """
+        triangles, used = self.triangles[keep], np.zeros(len(self.vertices), bool)
+        chunks = [triangles[begin : begin + ROWS] for begin in range(0, len(triangles), ROWS)]
+        for some in chunks:
+            used[some] = True
         if used.all():
             return Mesh(self.vertices, triangles, self.colors, self.normals)
-        new_index = np.cumsum(used, dtype=np.int32) - 1
+        new_index = np.cumsum(used, dtype=np.int32) - np.int32(1)
+        for some in chunks:
+            some[:] = new_index[some]
         normals = None if self.normals is None else self.normals[used]
-        return Mesh(self.vertices[used], new_index[triangles], self.colors[used], normals)
+        return Mesh(self.vertices[used], triangles, self.colors[used], normals)
 
 
 @dataclass(frozen=True, eq=False)

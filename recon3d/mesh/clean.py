@@ -1,6 +1,7 @@
 """Clean meshes: every step in its order, with what it changed as a number before and after."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +18,19 @@ from recon3d.mesh.spikes import spikes, without_spikes
 from recon3d.progress import Report, each, silent
 from recon3d.settings import MeshSettings
 
-Step = Callable[[Mesh, MeshSettings], tuple[Mesh, list[Change]]]
+
+@dataclass
+class Work:
+    """The mesh that is worked on, as it is now: what it was before a step is let go as soon as the step is done.
+
+    Attributes:
+        mesh: of the present.
+    """
+
+    mesh: Mesh
+
+
+Step = Callable[[Work, MeshSettings], list[Change]]
 
 
 def clean(mesh: Mesh, settings: MeshSettings, report: Report = silent) -> tuple[Mesh, list[Change]]:
@@ -31,25 +44,25 @@ def clean(mesh: Mesh, settings: MeshSettings, report: Report = silent) -> tuple[
     Returns:
         The mesh, without triangles where all were faults, and what changed in the order of the steps.
     """
-    changes = []
+    work, changes = Work(mesh), []
+    del mesh
     for step in each(STEPS.values(), "mesh", report):
-        mesh, found = step(mesh, settings)
-        changes += found
-    return mesh, changes
+        changes += step(work, settings)
+    return work.mesh, changes
 
 
-def _repaired(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    faults = _faults(mesh)
-    mended = sound(mesh)  # one name for all, so that no more of them are held than it takes
-    sound_triangles = len(mended.triangles)
+def _repaired(work: Work, settings: MeshSettings) -> list[Change]:
+    triangles, (edges, vertices) = len(work.mesh.triangles), _faults(work.mesh)
+    work.mesh = sound(work.mesh)
+    sound_triangles = len(work.mesh.triangles)
     if settings.repair:
-        mended = manifold(mended)
-        mended, turned = facing_one_way(mended)
+        work.mesh = manifold(work.mesh)
+        work.mesh, turned = facing_one_way(work.mesh)
     else:
-        turned = facing_one_way(mended)[1]
-    (edges, vertices), (edges_left, vertices_left) = faults, _faults(mended)
-    return mended, [
-        Change("sound_triangles", len(mesh.triangles), sound_triangles),
+        turned = facing_one_way(work.mesh)[1]
+    edges_left, vertices_left = _faults(work.mesh)
+    return [
+        Change("sound_triangles", triangles, sound_triangles),
         Change("non_manifold_edges", edges, edges_left),
         Change("non_manifold_vertices", vertices, vertices_left),
         Change("triangles_turned_over", turned, 0 if settings.repair else turned),
@@ -61,47 +74,50 @@ def _faults(mesh: Mesh) -> tuple[int, int]:
     return non_manifold_edges(mesh.triangles, len(mesh.vertices)), non_manifold_vertices(mesh)
 
 
-def _of_some_size(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    large = without_crumbs(mesh, settings.min_component)
-    return large, [Change("pieces", pieces(mesh)[0], pieces(large)[0])]
+def _of_some_size(work: Work, settings: MeshSettings) -> list[Change]:
+    before = pieces(work.mesh)[0]
+    work.mesh = without_crumbs(work.mesh, settings.min_component)
+    return [Change("pieces", before, pieces(work.mesh)[0])]
 
 
-def _without_spikes(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    even = without_spikes(mesh, settings.max_spike)
-    return even, [Change("spikes", *(spikes(surface, settings.max_spike) for surface in (mesh, even)))]
+def _without_spikes(work: Work, settings: MeshSettings) -> list[Change]:
+    before = spikes(work.mesh, settings.max_spike)
+    work.mesh = without_spikes(work.mesh, settings.max_spike)
+    return [Change("spikes", before, spikes(work.mesh, settings.max_spike))]
 
 
-def _without_holes(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    rims, holes = rims_and_holes(mesh, settings.max_hole)
-    filled = without_holes(mesh, settings.max_hole)
-    rims_left, holes_left = rims_and_holes(filled, settings.max_hole)
-    return filled, [Change("holes", holes, holes_left), Change("rims", rims, rims_left)]
+def _without_holes(work: Work, settings: MeshSettings) -> list[Change]:
+    rims, holes = rims_and_holes(work.mesh, settings.max_hole)
+    work.mesh = without_holes(work.mesh, settings.max_hole)
+    rims_left, holes_left = rims_and_holes(work.mesh, settings.max_hole)
+    return [Change("holes", holes, holes_left), Change("rims", rims, rims_left)]
 
 
-def _smoothed(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    smooth = smoothed(mesh, settings.smoothing)
-    return smooth, [Change("roughness_m", roughness(mesh), roughness(smooth))]
+def _smoothed(work: Work, settings: MeshSettings) -> list[Change]:
+    before = roughness(work.mesh)
+    work.mesh = smoothed(work.mesh, settings.smoothing)
+    return [Change("roughness_m", before, roughness(work.mesh))]
 
 
-def _decimated(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
+def _decimated(work: Work, settings: MeshSettings) -> list[Change]:
     if settings.triangles is None and settings.max_error is None:
-        return mesh, []
-    fewer, error = decimated(mesh, settings.triangles, settings.max_error)
-    return fewer, [
-        Change("triangles", len(mesh.triangles), len(fewer.triangles)),
-        Change("decimation_error_m", 0.0, error),
-    ]
+        return []
+    before = len(work.mesh.triangles)
+    work.mesh, error = decimated(work.mesh, settings.triangles, settings.max_error)
+    return [Change("triangles", before, len(work.mesh.triangles)), Change("decimation_error_m", 0.0, error)]
 
 
-def _with_normals(mesh: Mesh, settings: MeshSettings) -> tuple[Mesh, list[Change]]:
-    normals = normals_of(mesh)
-    anew = Mesh(mesh.vertices, mesh.triangles, mesh.colors, normals)
-    if mesh.normals is None or not len(mesh.triangles):
-        return anew, []
-    cosine = np.einsum("vc,vc->v", mesh.normals, normals)
+def _with_normals(work: Work, settings: MeshSettings) -> list[Change]:
+    old, normals = work.mesh, normals_of(work.mesh)
+    anew = Mesh(old.vertices, old.triangles, old.colors, normals)
+    if old.normals is None or not len(old.triangles):
+        work.mesh = anew
+        return []
+    cosine = np.einsum("vc,vc->v", old.normals, normals)
     off = float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
     keep = settings.normals is False
-    return mesh if keep else anew, [Change("normals_off_deg", off, off if keep else 0.0)]
+    work.mesh = old if keep else anew
+    return [Change("normals_off_deg", off, off if keep else 0.0)]
 
 
 STEPS: dict[str, Step] = {

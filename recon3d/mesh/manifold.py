@@ -26,7 +26,7 @@ def sound(mesh: Mesh) -> Mesh:
         again = (np.diff(keys[order]) == 0) & (np.diff(high[order]) == 0)
         keep[part.rows[mine[order[1:][again]]]] = False
         used[part.triangles[keep[part.rows]]] = True
-    return mesh if keep.all() and used.all() else mesh.part(mesh.triangles[keep])
+    return mesh if keep.all() and used.all() else mesh.part(keep)
 
 
 def non_manifold_vertices(mesh: Mesh) -> int:
@@ -49,7 +49,9 @@ def manifold(mesh: Mesh) -> Mesh:
         crowded = _beyond_two(mesh)
         if not len(crowded):
             break
-        mesh = mesh.part(np.delete(mesh.triangles, crowded, axis=0))
+        keep = np.ones(len(mesh.triangles), bool)
+        keep[crowded] = False
+        mesh = mesh.part(keep)
     return mesh
 
 

@@ -17,8 +17,9 @@ def pieces(mesh: Mesh) -> tuple[int, Array]:
 def pieces_of_vertices(mesh: Mesh) -> tuple[int, Array]:
     """The number of connected pieces, and (V,) int32 the piece of each vertex, -1 of those that no triangle uses."""
     used = np.zeros(len(mesh.vertices), bool)
-    used[mesh.triangles] = True
-    chunks = (mesh.triangles[begin : begin + ROWS] for begin in range(0, len(mesh.triangles), ROWS))
+    chunks = [mesh.triangles[begin : begin + ROWS] for begin in range(0, len(mesh.triangles), ROWS)]
+    for some in chunks:
+        used[some] = True
     lower = lowest((np.concatenate([some[:, :2], some[:, 1:]]) for some in chunks), len(used))
     first = used & (lower == np.arange(len(lower), dtype=np.int32))
     piece = (np.cumsum(first, dtype=np.int32) - 1)[lower]
@@ -28,7 +29,10 @@ def pieces_of_vertices(mesh: Mesh) -> tuple[int, Array]:
 
 def piece_areas(mesh: Mesh, number: int, piece: Array) -> Array:
     """(P,) area of each piece [m²], of `number` that `piece` (V,) tells of each vertex."""
-    found: Array = np.bincount(piece[mesh.triangles[:, 0]], areas(mesh.vertices, mesh.triangles), minlength=number)
+    found = np.zeros(number)
+    for begin in range(0, len(mesh.triangles), ROWS):
+        some = mesh.triangles[begin : begin + ROWS]
+        np.add.at(found, piece[some[:, 0]], areas(mesh.vertices, some))
     return found
 
 
@@ -41,4 +45,4 @@ def without_crumbs(mesh: Mesh, min_component: float) -> Mesh:
     large = sizes >= min_component * sizes.max()
     if large.all() and piece.min() >= 0:
         return mesh
-    return mesh.part(mesh.triangles[large[piece[mesh.triangles[:, 0]]]])
+    return mesh.part(large[piece][mesh.triangles[:, 0]])

@@ -11,7 +11,7 @@ from recon3d.engine.work import Doer
 from recon3d.errors import StageError
 from recon3d.files import replacing
 from recon3d.fusion.plan import FusePlan
-from recon3d.fusion.tsdf import fuse_tile
+from recon3d.fusion.tsdf import fuse_within
 from recon3d.geometry.arrays import Array
 from recon3d.scene import Scene
 from recon3d.stages.frames import frames
@@ -69,8 +69,12 @@ class FusedTiles:
 
     def _fuse(self, number: int) -> None:
         tile = self.plan.tiles[number]
-        part = fuse_tile(
-            frames(self.scene, names=self.plan.near(tile)), self.plan, tile, self.job.device, self.job.report
+        part = fuse_within(
+            lambda tile: frames(self.scene, names=self.plan.near(tile)),
+            self.plan,
+            tile,
+            self.job.device,
+            self.job.report,
         )
         arrays = {name: getattr(part.mesh, name) for name in PARTS}
         with replacing(self.path(number)) as temporary, temporary.open("wb") as file:

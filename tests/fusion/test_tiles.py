@@ -5,10 +5,11 @@ import pytest
 from synthetic import room_frames
 
 from recon3d.errors import InputError
+from recon3d.fusion.grid import Outgrown
 from recon3d.fusion.order import in_order
 from recon3d.fusion.plan import BYTES_PER_BLOCK, plan_fusion
 from recon3d.fusion.tiles import WHOLE, tiles_of
-from recon3d.fusion.tsdf import fuse, fuse_tile, fused
+from recon3d.fusion.tsdf import fuse, fuse_tile, fuse_within, fused
 from recon3d.settings import FuseSettings
 
 SETTINGS = FuseSettings(voxel_size=0.02)
@@ -95,3 +96,24 @@ def test_the_seams_are_closed():
 def test_more_tiles_than_wanted_are_refused_before_any_work():
     with pytest.raises(InputError, match=r"fuse\.max_tiles = 2 tiles; raise any"):
         plan_fusion(room_frames(2), dataclasses.replace(SETTINGS, max_memory_gib=0.03, max_tiles=2))
+
+
+def test_a_tile_that_takes_more_than_was_foreseen_is_fused_in_halves_to_the_same_surface():
+    photos = [_sigma(frame) for frame in room_frames(3)]
+    plan = plan_fusion(photos, SETTINGS)
+    asked = []
+
+    def frames_of(tile):
+        asked.append(tile)
+        return photos
+
+    short = dataclasses.replace(plan, block_count=plan.block_count // 3, max_memory_gib=0.001)
+    found = fuse_within(frames_of, short, WHOLE, "cpu")
+    assert asked[0] == WHOLE and len(asked) > 4
+    whole = fuse_tile(photos, plan)
+    assert (found.seen, found.kept) == (whole.seen, whole.kept)
+    one, other = in_order(found.mesh), in_order(whole.mesh)
+    for name in ("vertices", "triangles", "colors", "normals"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    with pytest.raises(Outgrown, match="raise fuse.max_memory_gib"):
+        fuse_within(frames_of, dataclasses.replace(short, block_count=1), WHOLE, "cpu")

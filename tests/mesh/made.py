@@ -46,7 +46,7 @@ def with_opening(mesh, towards, angle):
     """A ball without the triangles that lie within an angle of a direction, seen from its middle."""
     middle = mesh.vertices[mesh.triangles].mean(axis=1)
     cosine = middle @ towards / np.linalg.norm(middle, axis=1) / np.linalg.norm(towards)
-    return mesh.part(mesh.triangles[cosine < np.cos(angle)])
+    return mesh.part(cosine < np.cos(angle))
 
 
 def as_trimesh(mesh):

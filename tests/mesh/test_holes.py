@@ -58,7 +58,7 @@ def test_the_boundary_of_a_sheet_is_no_hole_however_small():
 def test_a_hole_in_a_sheet_is_closed_flat():
     mesh = sheet(30)
     middle = mesh.vertices[mesh.triangles].mean(axis=1)
-    holed = mesh.part(mesh.triangles[np.abs(middle - [15, 15, 0]).max(axis=1) > 3])  # six squares wide
+    holed = mesh.part(np.abs(middle - [15, 15, 0]).max(axis=1) > 3)  # six squares wide
     closed = without_holes(holed, 24.5)
     assert areas(closed.vertices, closed.triangles).sum() == pytest.approx(900)
     assert np.abs(closed.vertices[:, 2]).max() < 1e-9
@@ -69,7 +69,7 @@ def test_holes_that_touch_an_edge_of_the_mesh_are_not_crowded():
     """A hole between two corners that an edge already joins: its patch may not use that edge again."""
     mesh = sheet(12)
     keep = ~np.isin(np.arange(len(mesh.triangles)), [65, 66, 65 + 144, 77 + 144, 78])
-    closed = without_holes(mesh.part(mesh.triangles[keep]), None)
+    closed = without_holes(mesh.part(keep), None)
     assert Edges.of(closed.triangles).non_manifold == 0
 
 
@@ -79,7 +79,7 @@ def test_whatever_is_missing_the_mesh_stays_manifold(seed, share):
     from recon3d.mesh.manifold import manifold
 
     mesh = ball(3)
-    torn = manifold(mesh.part(mesh.triangles[np.random.default_rng(seed).random(len(mesh.triangles)) > share]))
+    torn = manifold(mesh.part(np.random.default_rng(seed).random(len(mesh.triangles)) > share))
     closed = without_holes(torn, None)
     assert Edges.of(closed.triangles).non_manifold == 0 and non_manifold_vertices(closed) == 0
     assert facing_one_way(closed)[1] == 0
