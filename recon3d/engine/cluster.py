@@ -180,7 +180,8 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
     except (OSError, OverflowError) as error:
         raise InputError(
-            f"--engine ray: no cluster can be reached at {address}: {error}; start one with ray start --head --port={port}"
+            f"--engine ray: no cluster can be reached at {address}: {error}; start one with: ray start --head "
+            f"--port={port}"
         ) from error
 
 

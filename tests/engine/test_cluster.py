@@ -13,7 +13,7 @@ from recon3d.errors import InputError
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("127.0.0.1:1", "no cluster can be reached at 127.0.0.1:1: .*refused; start one with ray start"),
+        ("127.0.0.1:1", "no cluster can be reached at 127.0.0.1:1: .*refused; start one with: ray start"),
         ("127.0.0.1:99999", "no cluster can be reached"),
         ("nowhere", "wanted ray://HOST:PORT"),
         (":6379", "wanted ray://HOST:PORT"),
