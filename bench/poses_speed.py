@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 STEPS = ("features", "pairs", "matching", "mapping")
 
@@ -61,7 +62,10 @@ def ours(photos: dict[str, Path], folder: Path, settings: dict[str, str]) -> tup
 
     from recon3d.geometry import Calibration, Camera
     from recon3d.poses import sfm, sfm_worker
+    from recon3d.poses.matching import Matching
+    from recon3d.poses.sfm_child import Child
     from recon3d.poses.sparse import read_sparse
+    from recon3d.progress import Report, silent
     from recon3d.settings import Settings
 
     calibrations = {}
@@ -70,7 +74,7 @@ def ours(photos: dict[str, Path], folder: Path, settings: dict[str, str]) -> tup
             calibrations[name] = Calibration(Camera.from_fov(*image.size, math.radians(60)))
     clock, step, pairs = Clock(), "features", 0
 
-    def report(title: str, done: int, total: int) -> None:
+    def report(title: str, done: int, total: int, photo: str = "") -> None:
         nonlocal step, pairs
         clock(step)
         step = "mapping" if "mapping" in title else title
@@ -78,9 +82,13 @@ def ours(photos: dict[str, Path], folder: Path, settings: dict[str, str]) -> tup
             step = {"features": "pairs", "pairs": "matching", "matching": "mapping"}.get(step, step)
         pairs = total if title == "matching" else pairs
 
-    sfm._run = lambda job, timeout_min, log, report: sfm_worker.run(job, report)
+    def here(child: Child, task: str, report: Report = silent, **values: Any) -> Any:
+        job = {**child.matching.record, "scratch": str(child.scratch), "threads": -1}
+        return sfm_worker.TASKS[task](job, report, **json.loads(json.dumps(values, default=str)))
+
+    Child.do = here
     chosen = Settings().with_assignments([f"poses.{key}={value}" for key, value in settings.items()]).poses
-    sfm.reconstruct(photos, calibrations, folder, chosen, report=report)
+    sfm.reconstruct(Matching.of(photos, calibrations, chosen), folder, report=report)
     clock(step)
     found = read_sparse(folder).world_from_cam
     return clock, {name: pose.t.tolist() for name, pose in found.items()}, pairs

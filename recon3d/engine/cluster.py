@@ -25,7 +25,7 @@ FOLDER = "recon3d-ray-"
 """How folders of clusters begin, for their logs and sockets, in the folder for temporary files."""
 KNOCK_S = 10.0
 """Time for a cluster's machine to answer [s]."""
-DECIDES = ("recon3d-pipeline", "torch", "numpy", "opencv-python")
+DECIDES = ("recon3d-pipeline", "torch", "numpy", "opencv-python", "pycolmap")
 """Packages whose version decides the bytes of a result."""
 
 
@@ -88,7 +88,7 @@ class Worker:
             modules: where it finds its modules: what is handed in from Python may be of one of them.
             threads: that may compute at a time.
         """
-        os.environ["NUMBA_NUM_THREADS"] = str(threads)
+        os.environ |= {"NUMBA_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
         if os.path.isdir(folder):
             os.chdir(folder)
         sys.path.extend(path for path in modules if path not in sys.path)

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from recon3d.engine.in_process import InProcess
 from recon3d.engine.work import Item, Result, Work
@@ -69,13 +70,13 @@ class Shard:
 
     def _ready(self, work: Work[Item, Result], items: Sequence[Item]) -> list[Item]:
         """Those pieces for which there is all that they read; waits until there are some."""
+        read = [set(work.reads(item)) for item in items]
         least, since = None, time.monotonic()
         while True:
-            lacking = [{path for path in work.reads(item) if not path.exists()} for item in items]
-            ready = [item for item, paths in zip(items, lacking, strict=True) if not paths]
+            missing = {path for path in set[Path]().union(*read) if not path.exists()}  # each looked for once
+            ready = [item for item, paths in zip(items, read, strict=True) if not paths & missing]
             if ready:
                 return ready
-            missing = set[object]().union(*lacking)
             if least is None or len(missing) < least:
                 least, since = len(missing), time.monotonic()
             elif time.monotonic() - since > self.patience_s:

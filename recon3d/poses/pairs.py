@@ -1,6 +1,6 @@
 """Which photos to match with which: all, neighbours and look-alikes, or neighbours by pose."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -9,6 +9,8 @@ from recon3d.geometry import SE3
 from recon3d.geometry.arrays import Array
 
 Key = TypeVar("Key", int, str)
+Pair = tuple[int, int]
+"""Numbers of two photos in capture order."""
 
 WORDS = 64
 """Visual words of the global descriptor."""
@@ -16,6 +18,8 @@ SAMPLE = 50_000
 """Descriptors that the words are learnt from."""
 PER_PHOTO = 2_000
 """Descriptors of one photo that enter its global descriptor."""
+TILE = 16
+"""Photos on each side of a tile of pairs: what is loaded for one pair serves its neighbours."""
 MAX_TURN_DEG = 45.0
 """Photos whose viewing directions differ by more share little that can be matched [degrees]."""
 
@@ -28,7 +32,7 @@ def chosen_pairs(
     similar: int,
     neighbours: int,
     seed: int,
-) -> list[tuple[int, int]]:
+) -> list[Pair]:
     """Pairs (a, b), a < b, of `count` photos in capture order.
 
     Args:
@@ -45,6 +49,11 @@ def chosen_pairs(
         alike = look_alikes(global_descriptors(count, descriptors, seed=seed), similar, neighbours)
         pairs.update((min(a, b), max(a, b)) for a, b in alike.tolist())
     return sorted(pairs)
+
+
+def in_tiles(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs in an order in which neighbours are of few photos: a square of the table of pairs after another."""
+    return sorted(pairs, key=lambda pair: (pair[0] // TILE, pair[1] // TILE, *pair))
 
 
 def global_descriptors(count: int, descriptors: Callable[[int], Array], *, seed: int) -> Array:

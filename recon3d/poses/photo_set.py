@@ -9,6 +9,7 @@ import pycolmap
 
 from recon3d.geometry.arrays import Array
 from recon3d.photos.working import load_working
+from recon3d.poses.sfm_database import notes
 
 FEW_FEATURES = 200
 """A photo with fewer features can hardly be placed."""
@@ -84,7 +85,7 @@ def why_left_out(database: Path, photos: Mapping[str, Path], placed: Collection[
         photos: file of each photo, in the order of their ids.
         placed: names of those that stand in the model.
     """
-    names = list(photos)
+    names, noted = list(photos), notes(database)
     lost = [i + 1 for i, name in enumerate(names) if name not in placed]
     if not lost:
         return {}
@@ -97,7 +98,9 @@ def why_left_out(database: Path, photos: Mapping[str, Path], placed: Collection[
     for i in lost:
         name, count = names[i - 1], f"{features[i]} features"
         sharpness = fine_detail(load_working(photos[name])) / detail if detail else 1.0
-        if i in mirrored:
+        if i in noted:
+            reasons[name] = noted[i]
+        elif i in mirrored:
             reasons[name] = f"looks like a mirrored copy of {names[mirrored[i] - 1]}"
         elif sharpness < BLURRED and features[i]:
             reasons[name] = f"{count}, {sharpness:.0%} of the others' fine detail: blurred, perhaps by motion, or bare"

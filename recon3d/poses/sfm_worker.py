@@ -1,75 +1,61 @@
-"""The process that runs pycolmap: a JSON job on standard input, a JSON line per step on standard output."""
+"""The process of structure from motion: tasks in, one line each; progress and results out, one line each."""
 
 import json
 import os
-import sqlite3
+import queue
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 import pycolmap
 
 from recon3d.errors import StageError
-from recon3d.geometry.arrays import Array
-from recon3d.poses.mapper_options import camera_of, constant_cameras, mapper_options
-from recon3d.poses.pairs import chosen_pairs
+from recon3d.poses.mapper_options import constant_cameras, mapper_options
+from recon3d.poses.pairs import Pair
 from recon3d.poses.photo_set import why_none
 from recon3d.poses.principal_point import with_principal_points
+from recon3d.poses.sfm_database import (
+    create,
+    descriptors_of,
+    export,
+    is_usable,
+    merge,
+    note,
+    without_features,
+)
+from recon3d.poses.sfm_features import find_features, find_pairs, match_pairs
 from recon3d.poses.sfm_given import triangulated
 from recon3d.progress import Report
 
-Pair = tuple[int, int]
-
-DRIVER = Path("/proc/driver/nvidia/version")
-"""There where a GPU can be used; pycolmap only tells whether it was built for one."""
-
 
 def main() -> None:
-    """Reads the job, runs it and ends with exit code 0, also where the photos could not be placed."""
+    """Reads the job and then tasks, a line each, and answers each with a line; ends when no more come."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print goes to the log
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=[tasks], daemon=True).start()
+    job = json.loads(tasks.get())
 
     def report(title: str, done: int, total: int, photo: str = "") -> None:
         _say(channel, {"title": title, "done": done, "total": total})
 
-    try:
-        run(job, report)
-    except StageError as error:
-        _say(channel, {"problem": str(error)})
+    while True:
+        task = json.loads(tasks.get())
+        pycolmap.set_random_seed(job["settings"]["seed"])  # whatever was done before
+        try:
+            result = TASKS[task.pop("task")](job, report, **task)
+        except StageError as error:
+            _say(channel, {"problem": str(error)})
+        else:
+            _say(channel, {"result": result})
 
 
-def run(job: dict[str, Any], report: Report) -> None:
-    """Features, pairs, matches, then poses and points, or only points where poses are given."""
-    seed = job["settings"]["seed"]
-    pycolmap.set_random_seed(seed)
-    database = Path(job["database"])
-    if not _usable(database, len(job["images"])):
-        _create(database, job)
-    _extract(database, job, report)
-    _match(database, job, _pairs(database, job, report), report)
-    scratch = Path(job["scratch"])
-    if job["given"] is not None:
-        _save(triangulated(database, job, report), job, scratch)
-        return
-    count = len(job["images"])
-    model = _incremental(database, job, report)
-    if model is not None:
-        _save(model, job, scratch)
-    if model is None or model.num_reg_images() < count / 2:
-        other = _global(database, job, report)
-        if other is not None and (model is None or other.num_reg_images() > model.num_reg_images()):
-            _save(other, job, scratch)
-            model = other
-    if model is None:
-        raise StageError(why_none(database, count))
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
+def _listen(tasks: "queue.SimpleQueue[str]") -> None:
+    """Hands on what the parent says; where it says nothing more, ends the process, whatever that is at."""
+    for line in sys.stdin:
+        tasks.put(line)
     os._exit(1)
 
 
@@ -78,105 +64,87 @@ def _say(channel: IO[str], message: dict[str, Any]) -> None:
     channel.flush()
 
 
-def _usable(path: Path, count: int) -> bool:
-    """Whether there is a database of that many images that a killed run, or a failing disk, left in order."""
-    if not path.exists():
-        return False
-    try:
-        with closing(sqlite3.connect(path)) as database:
-            sound = database.execute("PRAGMA quick_check").fetchone() == ("ok",)
-            return bool(sound and database.execute("SELECT COUNT(*) FROM images").fetchone() == (count,))
-    except sqlite3.DatabaseError:
-        return False
+def _make(job: dict[str, Any], report: Report, database: str) -> None:
+    """A database of all photos, where there is none in order."""
+    if not is_usable(Path(database), len(job["images"])):
+        create(Path(database), job, range(len(job["images"])))
 
 
-def _create(path: Path, job: dict[str, Any]) -> None:
-    """Writes the cameras and images, each its own frame; ids count from 1 in capture order."""
-    temporary = path.with_name(".tmp-" + path.name)
-    for old in (*path.parent.glob(path.name + "*"), *path.parent.glob(temporary.name + "*")):
-        old.unlink()
-    with pycolmap.Database.open(temporary) as database:
-        for number, entry in enumerate(job["cameras"]):
-            camera = camera_of(number, entry)
-            database.write_camera(camera, use_camera_id=True)
-            rig = pycolmap.Rig(rig_id=camera.camera_id)
-            rig.add_ref_sensor(camera.sensor_id)
-            database.write_rig(rig, use_rig_id=True)
-        for number, entry in enumerate(job["images"]):
-            image = pycolmap.Image(name=entry["file"], camera_id=entry["camera"] + 1, image_id=number + 1)
-            database.write_image(image, use_image_id=True)
-            frame = pycolmap.Frame(frame_id=image.image_id, rig_id=image.camera_id)
-            frame.add_data_id(image.data_id)
-            database.write_frame(frame, use_frame_id=True)
-    os.replace(temporary, path)
+def _features(job: dict[str, Any], report: Report, database: str, photos: list[int]) -> None:
+    """Features of some photos, in the database."""
+    if not Path(database).exists():
+        create(Path(database), job, photos)
+    find_features(Path(database), job, photos)
 
 
-def _extract(path: Path, job: dict[str, Any], report: Report) -> None:
-    files = [image["file"] for image in job["images"]]
-    with pycolmap.Database.open(path) as database:
-        todo = [file for i, file in enumerate(files) if not database.exists_descriptors(i + 1)]
-    options = pycolmap.FeatureExtractionOptions()
-    options.sift.max_num_features = job["settings"]["features"]
-    step = 8 * (os.cpu_count() or 1)  # between two reports
-    for start in range(0, len(todo), step):
-        report("features", len(files) - len(todo) + start, len(files))
-        pycolmap.extract_features(
-            path,
-            Path(job["scratch"]) / "photos",
-            todo[start : start + step],
-            extraction_options=options,
-            device=_device(),
-        )
-    report("features", len(files), len(files))
+def _missing(job: dict[str, Any], report: Report, database: str) -> list[int]:
+    """Photos in which features are still to be found."""
+    return without_features(Path(database), range(len(job["images"])))
 
 
-def _device() -> pycolmap.Device:
-    """The GPU where pycolmap was built for one and there is one."""
-    return pycolmap.Device.cuda if pycolmap.has_cuda and DRIVER.exists() else pycolmap.Device.cpu
+def _note(job: dict[str, Any], report: Report, database: str, photo: int, text: str) -> None:
+    note(Path(database), photo, text)
 
 
-def _pairs(path: Path, job: dict[str, Any], report: Report) -> list[Pair]:
-    settings = job["settings"]
-    if job["pairs"] is not None:
-        return sorted({(min(a, b), max(a, b)) for a, b in job["pairs"] if a != b})
-    with pycolmap.Database.open(path) as database:
-        count, asked = len(job["images"]), 0
-
-        def descriptors(i: int) -> Array:
-            nonlocal asked
-            asked += 1  # twice for each photo: to learn the words, and to describe it by them
-            report("pairs", asked, 2 * count)
-            found: Array = database.read_descriptors(i + 1).data
-            return found
-
-        return chosen_pairs(
-            count,
-            descriptors,
-            exhaustive_up_to=settings["exhaustive_up_to"],
-            similar=settings["similar"],
-            neighbours=settings["neighbours"],
-            seed=settings["seed"],
-        )
+def _export(job: dict[str, Any], report: Report, database: str, part: str, what: str) -> None:
+    export(Path(database), Path(part), what)
 
 
-def _match(path: Path, job: dict[str, Any], pairs: list[Pair], report: Report) -> None:
-    """Matches and verifies the pairs; those already in the database are skipped by pycolmap."""
-    verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = job["settings"]["seed"]
-    listing = Path(job["scratch"]) / "pairs.txt"
-    files = [image["file"] for image in job["images"]]
-    step = 200  # between two reports
-    for start in range(0, len(pairs), step):
-        report("matching", start, len(pairs))
-        chunk = pairs[start : start + step]
-        listing.write_text("".join(f"{files[a]} {files[b]}\n" for a, b in chunk), encoding="utf-8")
-        pycolmap.match_image_pairs(
-            path,
-            pairing_options=pycolmap.ImportedPairingOptions(match_list_path=listing),
-            verification_options=verification,
-            device=_device(),
-        )
-    report("matching", len(pairs), len(pairs))
+def _merge(job: dict[str, Any], report: Report, database: str, part: str, what: str) -> None:
+    merge(Path(database), Path(part), what)
+
+
+def _pairs(job: dict[str, Any], report: Report, parts: list[str]) -> list[Pair]:
+    """The pairs that are to be matched; `parts` are the databases with the features, one for each photo."""
+    return find_pairs(job, descriptors_of(lambda number: Path(parts[number])), report)
+
+
+def _matches(
+    job: dict[str, Any], report: Report, database: str, pairs: list[Pair], parts: dict[str, list[int]]
+) -> None:
+    """Matches of some pairs, in the database; `parts` have the features that it lacks, of photos by their numbers."""
+    if not Path(database).exists():
+        create(Path(database), job, sorted({number for pair in pairs for number in pair}))
+    for part, numbers in parts.items():
+        merge(Path(database), Path(part), "features", numbers)
+    if pairs:
+        match_pairs(Path(database), job, pairs)
+
+
+def _triangulate(
+    job: dict[str, Any], report: Report, database: str, given: dict[str, list[list[float]]], adjust: bool
+) -> None:
+    """Points under given poses, as a model in the scratch folder."""
+    _save(triangulated(Path(database), {**job, "given": given, "adjust": adjust}, report), job, Path(job["scratch"]))
+
+
+def _map(job: dict[str, Any], report: Report, database: str) -> str | None:
+    """Poses and points, as a model in the scratch folder; or why there are none."""
+    path, scratch, count = Path(database), Path(job["scratch"]), len(job["images"])
+    model = _incremental(path, job, report)
+    if model is not None:
+        _save(model, job, scratch)
+    if model is None or model.num_reg_images() < count / 2:
+        other = _global(path, job, report)
+        if other is not None and (model is None or other.num_reg_images() > model.num_reg_images()):
+            _save(other, job, scratch)
+            model = other
+    return why_none(path, count) if model is None else None
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    "make": _make,
+    "missing": _missing,
+    "features": _features,
+    "note": _note,
+    "pairs": _pairs,
+    "matches": _matches,
+    "export": _export,
+    "merge": _merge,
+    "triangulate": _triangulate,
+    "map": _map,
+}
+"""What the parent may ask for."""
 
 
 def _incremental(path: Path, job: dict[str, Any], report: Report) -> pycolmap.Reconstruction | None:

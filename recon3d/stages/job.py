@@ -24,7 +24,7 @@ from recon3d.stages.room import check_stage
 WITHOUT_EFFECT = {"photos.timeout_s", "poses.timeout_min", "depth.batch"}
 """Settings that don't decide what comes out, only whether it does."""
 
-SHARED = ("depth", "refine", "fuse")
+SHARED = ("poses", "depth", "refine", "fuse")
 """Stages whose work can be shared by processes that know nothing of each other."""
 
 SECTION = {"init": "photos"}

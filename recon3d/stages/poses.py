@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,26 @@ import numpy as np
 from recon3d.errors import InputError
 from recon3d.files import digest, read_json, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
-from recon3d.formats.pose_file import GivenPoses, read_poses
 from recon3d.formats.untrusted import naming
 from recon3d.geometry import SE3, Calibration
 from recon3d.photos.undistort import undistort
 from recon3d.photos.working import load_working, save_image
+from recon3d.poses.matching import Matching
 from recon3d.poses.move import Move
-from recon3d.poses.pairs import pairs_by_pose
 from recon3d.poses.photo_set import same_views, why_left_out
 from recon3d.poses.pose_check import CONVENTIONS, Convention, checked_poses, read_matches
-from recon3d.poses.sfm import DATABASE, MODEL_FILES, UnplacedError, reconstruct
+from recon3d.poses.sfm import DATABASE, MODEL_FILES, Parts, UnplacedError, reconstruct
 from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.progress import each
 from recon3d.scale.ties import ray_angles
-from recon3d.scene import Scene, poses_as_json, poses_from_json
+from recon3d.scene import Scene, poses_as_json
 from recon3d.signals import Signal
-from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
-from recon3d.stages.poses_said import misfit, unused, wrong_ones
+from recon3d.stages.job import Found, Job, Outcome, run_shared_stage, stage_key
+from recon3d.stages.poses_asked import Asked, asked_of
+from recon3d.stages.poses_parts import make_parts, remove_parts
+from recon3d.stages.poses_said import featureless, misfit, unused, wrong_ones
 
 VERSION = 5
-ALONG = 2
-"""Photos before and after that each photo is matched with in capture order, where poses are given."""
-
 ODOMETRY = ("auto", "on", "off")
 """Choices of `poses.odometry`."""
 PARALLAX_DEG = 0.5
@@ -65,11 +63,20 @@ def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
         file_digest = _digest(file) if file.exists() else scene.facts("poses").get("file_digest")
     key = stage_key("poses", VERSION, job.settings, [*extra, str(file_digest)], scene)
 
-    def work() -> Found:
-        line, facts, signals = _work(scene, file, job, trusted_depth)
-        return line, facts | {"file_digest": file_digest}, signals
+    def spread() -> Callable[[], Found]:
+        asked = asked_of(scene, file, job.settings, trusted_depth)
+        folder, parts = scene.file("sparse"), Parts()
+        if asked.matching:
+            parts = make_parts(asked.matching, folder, job.engine, job.report)
 
-    return run_stage(scene, "poses", key, job, work)
+        def work() -> Found:
+            line, facts, signals = _work(scene, file, asked, parts, job, trusted_depth)
+            remove_parts(folder)
+            return line, facts | {"file_digest": file_digest}, signals
+
+        return work
+
+    return run_shared_stage(scene, "poses", key, job, spread)
 
 
 def _digest(file: Path) -> str:
@@ -77,18 +84,20 @@ def _digest(file: Path) -> str:
     return digest(*sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file])
 
 
-def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Found:
-    photos, calibrations = scene.photo_paths(), scene.calibrations()
+def _work(scene: Scene, file: Path | None, asked: Asked, parts: Parts, job: Job, trusted_depth: bool) -> Found:
+    photos, calibrations, given = scene.photo_paths(), scene.calibrations(), asked.given
     sparse_folder = scene.file("sparse")
     sparse_folder.mkdir(exist_ok=True)
-    given = _given(scene, file, list(photos))
     signals: list[Signal] = []
     facts: dict[str, Any] = {}
     if given.world_from_cam:
         world_from_cam, source = dict(given.world_from_cam), f"given, {given.source}"
-        count = job.settings.scale.trusted_photos if trusted_depth else len(world_from_cam)
-        sparse = _triangulate(sparse_folder, photos, calibrations, world_from_cam, count, trusted_depth, job)
-        if sparse:
+        if asked.matching:
+            adjust = job.settings.poses.adjust and not trusted_depth
+            sparse = read_sparse(
+                reconstruct(asked.matching, sparse_folder, parts=parts, adjust=adjust, report=job.report)
+            )
+            signals += featureless(sparse_folder / DATABASE, asked.matching.names)
             matches = read_matches(sparse_folder, calibrations)
             with naming(file or f"the poses recorded with the photos ({given.source})"):
                 fit = checked_poses(matches, world_from_cam, CONVENTIONS.get(given.source, Convention()))
@@ -108,7 +117,7 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
         world_from_cam, source, lost = {next(iter(photos)): SE3.identity()}, "one photo", {}
     else:
         try:
-            sparse = _from_motion(sparse_folder, photos, calibrations, _groups(scene), job)
+            sparse = _from_motion(asked.matching, sparse_folder, parts, job)
         except UnplacedError as error:
             if job.settings.poses.odometry == "off":
                 raise
@@ -129,22 +138,15 @@ def _work(scene: Scene, file: Path | None, job: Job, trusted_depth: bool) -> Fou
     return f"{len(world_from_cam)} of {len(photos)} photos have a pose ({source})", facts, signals
 
 
-def _from_motion(
-    folder: Path,
-    photos: dict[str, Path],
-    calibrations: dict[str, Calibration],
-    groups: Mapping[str, str],
-    job: Job,
-) -> Sparse:
+def _from_motion(matching: Matching | None, folder: Path, parts: Parts, job: Job) -> Sparse:
     """Structure from motion.
 
     Raises:
-        UnplacedError: it places no photo, or hardly, or odometry is asked for.
+        UnplacedError: it places no photo, or hardly, or is not asked for.
     """
-    if job.settings.poses.odometry == "on":
+    if matching is None:
         raise UnplacedError("structure from motion: not tried, since poses.odometry is on")
-    reconstruct(photos, calibrations, folder, job.settings.poses, groups=groups, report=job.report)
-    sparse = read_sparse(folder)
+    sparse = read_sparse(reconstruct(matching, folder, parts=parts, report=job.report))
     doubt = _doubt(sparse)
     if doubt and job.settings.poses.odometry == "auto":
         for name in reversed(MODEL_FILES):
@@ -193,66 +195,12 @@ def lenses(scene: Scene) -> dict[str, Calibration]:
     return {name: calibration_from_json(data["lens"], f"{path}: {name}") for name, data in read_json(path).items()}
 
 
-def _groups(scene: Scene) -> dict[str, str]:
-    """Make, model and focal length of each photo's camera, as `init` found them; "" where it didn't."""
-    return {name: str(data.get("group", "")) for name, data in read_json(scene.file("calibration.json")).items()}
-
-
 def _copies(groups: list[tuple[str, ...]]) -> list[Signal]:
     if not groups:
         return []
     shown = "; ".join(" = ".join(group) for group in groups[:5]) + ("; …" if len(groups) > 5 else "")
     names = tuple(name for group in groups for name in group)
     return [Signal("DUPLICATES", f"{len(names)} photos show no more than {len(groups)} views: {shown}", names)]
-
-
-def _given(scene: Scene, file: Path | None, names: list[str]) -> GivenPoses:
-    """Poses from the file, or those that came with the photos; perhaps none."""
-    if file:
-        found = read_poses(file, names)
-        ordered = {name: found.world_from_cam[name] for name in names if name in found.world_from_cam}
-        return dataclasses.replace(found, world_from_cam=ordered)
-    capture = read_json(scene.file("capture.json"))
-    return GivenPoses(poses_from_json(capture), bool(capture["metric"]), str(capture["format"]))
-
-
-def _triangulate(
-    folder: Path,
-    photos: Mapping[str, Path],
-    calibrations: Mapping[str, Calibration],
-    given: Mapping[str, SE3],
-    count: int,
-    trusted_depth: bool,
-    job: Job,
-) -> Sparse | None:
-    """Matches photos with known poses, to make ties for the scale; None where there were none to match.
-
-    Neighbours in capture order are matched too: wrong poses don't tell which photos see the same.
-    """
-    chosen = {name: given[name] for name in _runs(list(given), count)}
-    if len(chosen) < 2:
-        return None
-    names = list(chosen)
-    along = [pair for step in range(1, ALONG + 1) for pair in zip(names, names[step:], strict=False)]
-    reconstruct(
-        {name: photos[name] for name in chosen},
-        {name: calibrations[name] for name in chosen},
-        folder,
-        job.settings.poses,
-        given=chosen,
-        pairs=list(dict.fromkeys([*pairs_by_pose(chosen), *along])),
-        adjust=job.settings.poses.adjust and not trusted_depth,
-        report=job.report,
-    )
-    return read_sparse(folder)
-
-
-def _runs(names: list[str], count: int, length: int = 5) -> list[str]:
-    """About `count` names in runs of neighbours, spread evenly: neighbours overlap, spread runs see the whole."""
-    if len(names) <= count:
-        return names
-    starts = np.linspace(0, len(names) - length, max(1, count // length)).astype(int)
-    return [names[i] for i in sorted({int(start) + k for start in starts for k in range(min(length, count))})]
 
 
 def _undistorted(scene: Scene, name: str, photo: Path, calibration: Calibration, keep: str) -> Calibration:

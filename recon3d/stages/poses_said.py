@@ -1,11 +1,13 @@
 """What stage `poses` says of poses that were given: those that the photos contradict, and those of no photo."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from recon3d.formats.pose_file import GivenPoses
 from recon3d.geometry import SE3
 from recon3d.poses.misplaced import misplaced
 from recon3d.poses.pose_check import MISFIT_SHARE, Matches, PoseFit
+from recon3d.poses.sfm_database import notes
 from recon3d.signals import Signal
 
 
@@ -35,3 +37,12 @@ def unused(given: GivenPoses) -> list[Signal]:
         return []
     names = ", ".join(given.unused[:5]) + (", …" if len(given.unused) > 5 else "")
     return [Signal("EXTRA_POSES", f"{len(given.unused)} poses of the file are of no photo: {names}")]
+
+
+def featureless(database: Path, names: Sequence[str]) -> list[Signal]:
+    """Photos whose features crash who looks for them: with their pose given, they lack no more than ties."""
+    noted = {names[i - 1]: why for i, why in notes(database).items()}
+    if not noted:
+        return []
+    text = "; ".join(f"{name}: {why}" for name, why in noted.items())
+    return [Signal("FEW_TIES", f"{len(noted)} of {len(names)} photos without ties: {text}", tuple(noted))]

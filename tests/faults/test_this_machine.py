@@ -37,7 +37,7 @@ def test_structure_from_motion_that_is_killed_ends_in_the_same_bytes_when_run_ag
         return process
 
     with monkeypatch.context() as patch:
-        patch.setattr("recon3d.poses.sfm.subprocess.Popen", killed)
+        patch.setattr("recon3d.poses.sfm_child.subprocess.Popen", killed)
         refused(tiny.run(tiny_capture, root), "structure from motion", "ended by signal 9", "lack of memory")
     said(tiny.run(tiny_capture, root), 0)
     tiny.same(root, tiny_scene)

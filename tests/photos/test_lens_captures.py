@@ -10,6 +10,7 @@ from recon3d.geometry import Calibration
 from recon3d.photos.read import read_photo
 from recon3d.photos.undistort import pinhole_of, undistort, undistort_pixels
 from recon3d.photos.working import load_working, save_image
+from recon3d.poses.matching import Matching
 from recon3d.poses.sfm import reconstruct
 from recon3d.poses.sparse import drawn, read_sparse
 from recon3d.settings import PosesSettings
@@ -30,7 +31,7 @@ def test_points_of_the_fox_meet_raw_and_undistorted_photos_alike(shared, tmp_pat
         lens = capture.calibrations[source]
         lenses[name] = dataclasses.replace(lens, camera=lens.camera.resized(image.shape[1], image.shape[0]))
         poses[name] = capture.world_from_cam[source]
-    raw = read_sparse(reconstruct(photos, lenses, tmp_path / "raw", SETTINGS, given=poses))
+    raw = read_sparse(reconstruct(Matching.of(photos, lenses, SETTINGS, given=poses), tmp_path / "raw"))
     assert len(raw.names) == 12 and len(raw.points) > 500
 
     # The law: the pixel that the lens draws of a point, undistorted, is the pixel that the pinhole camera sees.
@@ -53,11 +54,11 @@ def test_points_of_the_fox_meet_raw_and_undistorted_photos_alike(shared, tmp_pat
         image, camera, _ = undistort(load_working(path), lenses[name])
         flat[name], pinholes[name] = tmp_path / "images" / path.name, Calibration(camera, source="capture")
         save_image(flat[name], image)
-    undone = read_sparse(reconstruct(flat, pinholes, tmp_path / "flat", SETTINGS, given=poses))
+    undone = read_sparse(reconstruct(Matching.of(flat, pinholes, SETTINGS, given=poses), tmp_path / "flat"))
     assert len(undone.points) > 0.8 * len(raw.points)
     assert np.median(undone.obs_error_px) == pytest.approx(np.median(raw.obs_error_px), abs=0.1)
 
     # And it is the lens that does it: taken for pinholes, the raw photos fit worse.
     bent = {name: Calibration(lens.camera, source="capture") for name, lens in lenses.items()}
-    worse = read_sparse(reconstruct(photos, bent, tmp_path / "bent", SETTINGS, given=poses))
+    worse = read_sparse(reconstruct(Matching.of(photos, bent, SETTINGS, given=poses), tmp_path / "bent"))
     assert np.median(worse.obs_error_px) > 1.05 * np.median(raw.obs_error_px)

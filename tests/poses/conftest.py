@@ -6,6 +6,7 @@ import pytest
 from synthetic import room_frames, write_photos
 
 from recon3d.geometry import SE3, Calibration, Camera, Frame
+from recon3d.poses.matching import Matching
 from recon3d.poses.sfm import reconstruct
 from recon3d.settings import PosesSettings
 
@@ -47,11 +48,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Capture:
 @pytest.fixture(scope="session")
 def placed(room: Capture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the room with nothing known about the camera."""
-    return reconstruct(room.photos, room.guess, tmp_path_factory.mktemp("placed") / "sparse", SETTINGS)
+    return reconstruct(Matching.of(room.photos, room.guess, SETTINGS), tmp_path_factory.mktemp("placed") / "sparse")
 
 
 @pytest.fixture(scope="session")
 def triangulated(room: Capture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the room with poses and camera given."""
     folder = tmp_path_factory.mktemp("given") / "sparse"
-    return reconstruct(room.photos, room.truth, folder, SETTINGS, given=room.world_from_cam)
+    return reconstruct(Matching.of(room.photos, room.truth, SETTINGS, given=room.world_from_cam), folder)

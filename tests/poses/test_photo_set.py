@@ -8,6 +8,7 @@ import synthetic
 
 from recon3d.errors import StageError
 from recon3d.geometry import Calibration, Camera, Frame
+from recon3d.poses.matching import Matching
 from recon3d.poses.photo_set import fine_detail, same_views, why_left_out
 from recon3d.poses.sfm import DATABASE, reconstruct
 from recon3d.poses.sparse import read_sparse
@@ -35,7 +36,7 @@ def write(folder: Path, images: dict[str, np.ndarray]) -> dict[str, Path]:
 
 
 def place(photos: dict[str, Path], folder: Path) -> Path:
-    return reconstruct(photos, dict.fromkeys(photos, GUESS), folder, SETTINGS)
+    return reconstruct(Matching.of(photos, dict.fromkeys(photos, GUESS), SETTINGS), folder)
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,11 @@ import synthetic
 from recon3d.errors import InputError, StageError
 from recon3d.geometry import Calibration, Camera
 from recon3d.metrics.trajectory import centre_rmse_m
-from recon3d.poses import sfm, sfm_worker
+from recon3d.poses import sfm, sfm_child, sfm_features
+from recon3d.poses.matching import Matching
 from recon3d.poses.photo_set import why_left_out
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, reconstruct
 from recon3d.poses.sparse import read_sparse
-from recon3d.progress import silent
 from recon3d.settings import PosesSettings
 
 SETTINGS = PosesSettings(features=800)
@@ -41,7 +41,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
         started.append(start(*args, **options))
         return started[-1]
 
-    monkeypatch.setattr(sfm.subprocess, "Popen", recorded)
+    monkeypatch.setattr(sfm_child.subprocess, "Popen", recorded)
     return started
 
 
@@ -64,7 +64,7 @@ def test_a_model_lies_in_its_folder_whole_and_alone(placed: Path) -> None:
 def test_same_photos_same_bytes_and_features_are_kept(room: Any, placed: Path, tmp_path: Path) -> None:
     folder = _with_features(placed, tmp_path)
     told = []
-    reconstruct(room.photos, room.guess, folder, SETTINGS, report=lambda *step: told.append(step))
+    reconstruct(Matching.of(room.photos, room.guess, SETTINGS), folder, report=lambda *step: told.append(step))
     assert [step for step in told if step[0] == "features"] == [("features", 5, 5)]
     for name in MODEL_FILES:
         assert (folder / name).read_bytes() == (placed / name).read_bytes(), name
@@ -74,7 +74,7 @@ def test_other_photos_do_not_take_over_the_features(room: Any, placed: Path, tmp
     folder = _with_features(placed, tmp_path)
     few = dict(list(room.photos.items())[3:])
     told = []
-    reconstruct(few, room.guess, folder, SETTINGS, report=lambda *step: told.append(step))
+    reconstruct(Matching.of(few, room.guess, SETTINGS), folder, report=lambda *step: told.append(step))
     assert ("features", 0, 2) in told
     assert read_sparse(folder).names == list(few)
 
@@ -99,7 +99,7 @@ def test_photos_without_a_given_pose_are_left_out(room: Any, triangulated: Path,
     given = dict(list(room.world_from_cam.items())[:3])
     names = list(given)
     pairs = [(names[0], names[1]), (names[2], names[1])]
-    sparse = read_sparse(reconstruct(room.photos, room.truth, folder, SETTINGS, given=given, pairs=pairs))
+    sparse = read_sparse(reconstruct(Matching.of(room.photos, room.truth, SETTINGS, given=given, pairs=pairs), folder))
     assert sparse.names == names
     assert len(sparse.points) > 20
 
@@ -121,7 +121,7 @@ def mixed(room: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     calibrations = {name: (room.truth if name in names[:2] else room.guess).get(name) for name in photos}
     calibrations["tall"] = Calibration(Camera.from_fov(192, 256, np.radians(60)))
     calibrations["grey"] = calibrations["other"] = room.guess[names[2]]
-    return reconstruct(photos, calibrations, folder / "sparse", SETTINGS), names, photos
+    return reconstruct(Matching.of(photos, calibrations, SETTINGS), folder / "sparse"), names, photos
 
 
 def test_known_cameras_are_kept_and_guessed_ones_are_found_beside_them(room: Any, mixed: Any) -> None:
@@ -151,20 +151,20 @@ def test_photos_that_show_nothing_are_an_error_with_numbers(tmp_path: Path) -> N
         photos[name] = tmp_path / f"{name}.png"
         cv2.imwrite(str(photos[name]), np.full((48, 64, 3), 128, np.uint8))
     with pytest.raises(StageError, match=r"none of 2 photos .* 0 features a photo, 0 of 1 pairs.*--poses"):
-        reconstruct(photos, dict.fromkeys(photos, guess), tmp_path / "sparse", SETTINGS)
+        reconstruct(Matching.of(photos, dict.fromkeys(photos, guess), SETTINGS), tmp_path / "sparse")
 
 
 def test_a_photo_of_another_size_than_its_calibration_is_refused(room: Any, tmp_path: Path) -> None:
     wrong = dict.fromkeys(room.photos, Calibration(Camera.from_fov(640, 480, 1.0)))
     with pytest.raises(InputError, match=r"256 x 192 px and its calibration is for 640 x 480"):
-        reconstruct(room.photos, wrong, tmp_path / "sparse", SETTINGS)
+        reconstruct(Matching.of(room.photos, wrong, SETTINGS), tmp_path / "sparse")
 
 
 def test_a_run_past_its_time_is_ended_and_says_so(
     room: Any, tmp_path: Path, children: list[subprocess.Popen[bytes]]
 ) -> None:
     with pytest.raises(StageError, match=r"not done after 0\.002 minutes.*poses\.timeout_min"):
-        reconstruct(room.photos, room.guess, tmp_path / "sparse", replace(SETTINGS, timeout_min=0.002))
+        reconstruct(Matching.of(room.photos, room.guess, replace(SETTINGS, timeout_min=0.002)), tmp_path / "sparse")
     assert children[0].returncode is not None
     assert not list((tmp_path / "sparse").glob("*.bin"))
 
@@ -176,7 +176,7 @@ def test_an_interrupted_run_leaves_no_process_and_no_model(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS, report=interrupt)
+        reconstruct(Matching.of(room.photos, room.guess, SETTINGS), tmp_path / "sparse", report=interrupt)
     assert children[0].returncode is not None
     assert not list((tmp_path / "sparse").glob(".tmp-*"))
 
@@ -184,24 +184,25 @@ def test_an_interrupted_run_leaves_no_process_and_no_model(
 def test_a_worker_that_fails_is_told_by_its_last_line(
     room: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sfm, "WORKER", "recon3d.no_such_worker")
+    monkeypatch.setattr(sfm_child, "WORKER", "recon3d.no_such_worker")
     with pytest.raises(StageError, match=r"ended with code 1; it last said: .*No module named recon3d.no_such_worker"):
-        reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS)
+        reconstruct(Matching.of(room.photos, room.guess, SETTINGS), tmp_path / "sparse")
 
 
 def test_a_crash_names_its_signal(room: Any, tmp_path: Path, children: list[subprocess.Popen[bytes]]) -> None:
     def crash(title: str, done: int, total: int) -> None:
-        children[0].send_signal(signal.SIGSEGV)
+        if title == "mapping":
+            children[0].send_signal(signal.SIGSEGV)
 
     with pytest.raises(StageError, match="ended by signal 11"):
-        reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS, report=crash)
+        reconstruct(Matching.of(room.photos, room.guess, SETTINGS), tmp_path / "sparse", report=crash)
 
 
 def test_a_broken_database_is_made_again(room: Any, placed: Path, tmp_path: Path) -> None:
     folder = _with_features(placed, tmp_path)
     whole = (folder / DATABASE).read_bytes()
     (folder / DATABASE).write_bytes(whole[: len(whole) // 2])
-    reconstruct(room.photos, room.guess, folder, SETTINGS)
+    reconstruct(Matching.of(room.photos, room.guess, SETTINGS), folder)
     assert (folder / MODEL_FILES[-1]).read_bytes() == (placed / MODEL_FILES[-1]).read_bytes()
 
 
@@ -213,24 +214,41 @@ def test_a_database_of_another_version_is_made_again(room: Any, placed: Path, tm
         database.execute("DROP TABLE two_view_geometries")
         database.execute("DROP TABLE frames")
         database.commit()
-    assert read_sparse(reconstruct(room.photos, room.guess, folder, SETTINGS)).names == list(room.photos)
+    assert read_sparse(reconstruct(Matching.of(room.photos, room.guess, SETTINGS), folder)).names == list(room.photos)
 
 
-def test_a_run_killed_while_matching_goes_on_with_its_features(
-    room: Any, tmp_path: Path, children: list[subprocess.Popen[bytes]]
+def test_a_process_killed_while_matching_goes_on_once_from_where_it_was(
+    room: Any, placed: Path, tmp_path: Path, children: list[subprocess.Popen[bytes]]
 ) -> None:
-    def kill(title: str, done: int, total: int) -> None:
-        if title == "matching":
-            children[0].kill()
-
-    with pytest.raises(StageError, match="ended by signal 9"):
-        reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS, report=kill)
     told = []
-    reconstruct(room.photos, room.guess, tmp_path / "sparse", SETTINGS, report=lambda *step: told.append(step))
-    assert [step for step in told if step[0] == "features"] == [("features", 5, 5)]
+
+    def kill(title: str, done: int, total: int) -> None:
+        told.append((title, done, total))
+        if title == "matching" and len(children) == 1:
+            children[0].kill()
+            children[0].wait()
+
+    folder = reconstruct(Matching.of(room.photos, room.guess, SETTINGS), tmp_path / "sparse", report=kill)
+    assert len(children) == 2
+    assert (folder / MODEL_FILES[-1]).read_bytes() == (placed / MODEL_FILES[-1]).read_bytes()
     # Every step counts up to its end: that is what the time left is made from.
     assert list(dict.fromkeys(step[0] for step in told)) == ["features", "matching", "mapping"]
     assert {step[0] for step in told if step[1] == step[2]} == {"features", "matching", "mapping"}
+
+
+def test_a_run_killed_while_mapping_goes_on_with_its_features_and_matches(
+    room: Any, tmp_path: Path, children: list[subprocess.Popen[bytes]]
+) -> None:
+    def kill(title: str, done: int, total: int) -> None:
+        if title == "mapping":
+            children[-1].kill()
+
+    matching = Matching.of(room.photos, room.guess, SETTINGS)
+    with pytest.raises(StageError, match="ended by signal 9"):
+        reconstruct(matching, tmp_path / "sparse", report=kill)
+    told = []
+    reconstruct(matching, tmp_path / "sparse", report=lambda *step: told.append(step))
+    assert [step for step in told if step[0] == "features"] == [("features", 5, 5)]
 
 
 @pytest.mark.parametrize(
@@ -241,13 +259,16 @@ def test_matching_runs_on_a_gpu_where_pycolmap_and_the_machine_have_it(
 ) -> None:
     if driver:
         (tmp_path / "version").touch()
-    monkeypatch.setattr(sfm_worker, "DRIVER", tmp_path / "version")
-    monkeypatch.setattr(sfm_worker.pycolmap, "has_cuda", built)
+    monkeypatch.setattr(sfm_features, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(sfm_features.pycolmap, "has_cuda", built)
     asked = []
-    monkeypatch.setattr(sfm_worker.pycolmap, "match_image_pairs", lambda *_, **options: asked.append(options["device"]))
-    job = {"settings": {"seed": 0}, "scratch": str(tmp_path), "images": [{"file": "a.jpg"}, {"file": "b.jpg"}]}
-    sfm_worker._match(tmp_path / DATABASE, job, [(0, 1)], silent)
-    assert asked == [getattr(sfm_worker.pycolmap.Device, device)]
+    monkeypatch.setattr(
+        sfm_features.pycolmap, "match_image_pairs", lambda *_, **options: asked.append(options["device"])
+    )
+    images = [{"file": "a.jpg"}, {"file": "b.jpg"}]
+    job = {"settings": {"seed": 0}, "threads": 1, "scratch": str(tmp_path), "images": images}
+    sfm_features.match_pairs(tmp_path / DATABASE, job, [(0, 1)])
+    assert asked == [getattr(sfm_features.pycolmap.Device, device)]
 
 
 def _with_features(folder: Path, tmp_path: Path) -> Path:
@@ -272,13 +293,16 @@ def _script(tmp_path: Path, room: Any, extra: str = "") -> list[str]:
         import math
         from pathlib import Path
         from recon3d.geometry import Calibration, Camera
-        from recon3d.poses.sfm import reconstruct, subprocess
+        from recon3d.poses.matching import Matching
+        from recon3d.poses.sfm import reconstruct
+        from recon3d.poses.sfm_child import subprocess
         from recon3d.settings import PosesSettings
         {extra}
         print("at work", flush=True)
         photos = {{name: Path(path) for name, path in {photos!r}.items()}}
         guess = Calibration(Camera.from_fov(256, 192, math.radians(60)))
-        reconstruct(photos, dict.fromkeys(photos, guess), Path("sparse"), PosesSettings(features=800))
+        matching = Matching.of(photos, dict.fromkeys(photos, guess), PosesSettings(features=800))
+        reconstruct(matching, Path("sparse"))
         print("done", flush=True)
         """)
     )

@@ -8,6 +8,7 @@ from PIL import Image
 
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.metrics.trajectory import centre_rmse_m
+from recon3d.poses.matching import Matching
 from recon3d.poses.sfm import reconstruct
 from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.scale.ties import ties_of
@@ -26,7 +27,7 @@ def placed(files: list[Path], tmp_path: Path, settings: PosesSettings, known: Ca
             image.thumbnail((1024, 1024), Image.Resampling.LANCZOS)
             image.save(photos[name], quality=95)
             calibrations[name] = known or Calibration(Camera.from_fov(*image.size, math.radians(60)))
-    return read_sparse(reconstruct(photos, calibrations, tmp_path / "sparse", settings))
+    return read_sparse(reconstruct(Matching.of(photos, calibrations, settings), tmp_path / "sparse"))
 
 
 def test_the_fountain_is_placed_within_six_millimetres(shared: Path, tmp_path: Path) -> None:
