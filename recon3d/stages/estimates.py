@@ -49,8 +49,8 @@ BASE_BYTES = 700e6
 HELD_BYTES: dict[str, tuple[float, float]] = {
     "cloud": (0.0, 165.0),
     "fuse": (250e6, 250.0),
-    "mesh": (0.0, 480.0),
-    "report": (0.0, 300.0),
+    "mesh": (0.0, 110.0),
+    "report": (0.0, 100.0),
 }
 """Memory that a stage takes beside it, and that of a triangle."""
 FEATURES_HELD = 40e6
