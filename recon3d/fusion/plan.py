@@ -30,6 +30,8 @@ SPARE = 1.2
 """Blocks beyond those that the samples touch: thin places between samples."""
 COARSER = 1.1
 """Step by which voxels grow until they fit the memory."""
+LEAST_GIB = 0.01
+"""Memory of a tile that holds a few blocks."""
 SURELY = 4.0
 """Depths that are not yet refined lie beside each other: they take up to so many times the blocks of one surface."""
 
@@ -97,6 +99,8 @@ def plan_fusion(frames: Iterable[Frame], settings: FuseSettings, shares: int = 1
             poses of a frame lead out of any world.
         StageError: no frame has any depth.
     """
+    if not LEAST_GIB <= settings.max_memory_gib < math.inf:  # false for NaN as well
+        raise InputError(f"fuse.max_memory_gib: got {settings.max_memory_gib} GiB, wanted at least {LEAST_GIB:g}")
     survey = Survey.of(frames)
     noise = survey.noise()
     band = min(2 * noise, MAX_TRUNCATION * survey.median_depth())

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -124,3 +125,9 @@ def test_settings_that_make_no_sense_are_refused():
     for settings in (FuseSettings(voxel_size=0.0), FuseSettings(truncation=0.0), FuseSettings(truncation=1e-4)):
         with pytest.raises(InputError, match=r"fuse\."):
             plan_fusion(room_frames(1), settings)
+
+
+@pytest.mark.parametrize("gib", [0.0, -1.0, math.nan, math.inf])
+def test_memory_that_holds_no_tile_is_refused(gib):
+    with pytest.raises(InputError, match=r"fuse.max_memory_gib: got .* GiB, wanted at least 0.01"):
+        plan_fusion(room_frames(1), FuseSettings(max_memory_gib=gib))
