@@ -199,3 +199,8 @@ def _told(rotten: list[Path], scene: Scene) -> list[Signal]:
         return []
     names = ", ".join(str(path.relative_to(scene.root)) for path in rotten[:5]) + (", …" if len(rotten) > 5 else "")
     return [Signal("DAMAGED", f"{len(rotten)} files were not as they were written, and were made again: {names}")]
+
+
+def given_up(photo: str, reason: str) -> StageError:
+    """What is said of a photo that no worker survives."""
+    return StageError(f"{photo}: {reason}; leave this photo out, or look at the memory of the machines that work")

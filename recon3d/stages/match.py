@@ -10,7 +10,6 @@ import torch
 
 from recon3d.depth.device import pick_device
 from recon3d.engine.work import Doer
-from recon3d.errors import StageError
 from recon3d.files import load_array, save_array
 from recon3d.refine.agreement import Opinion
 from recon3d.refine.consistency import neighbours_of
@@ -19,7 +18,7 @@ from recon3d.refine.warp import Look
 from recon3d.scene import Scene
 from recon3d.settings import RefineSettings
 from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
-from recon3d.stages.job import Job
+from recon3d.stages.job import Job, given_up
 from recon3d.stages.room import check_matching
 
 CACHED_VIEWS = 24
@@ -144,8 +143,3 @@ class MatchPass:
     def _asked(self, name: str) -> list[str]:
         """Views whose results of the pass before count."""
         return [other for other in self.partners[name] if self.partners[other]] if PASSES[self.number].asks else []
-
-
-def given_up(photo: str, reason: str) -> StageError:
-    """What is said of a photo that no worker survives."""
-    return StageError(f"{photo}: {reason}; leave this photo out, or look at the memory of the machines that work")

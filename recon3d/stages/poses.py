@@ -1,32 +1,29 @@
 """Stage poses: where each photo stood, and the photos undistorted to pinhole."""
 
-import dataclasses
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recon3d.engine.in_process import IN_PROCESS
+from recon3d.engine.shard import Shard
 from recon3d.errors import InputError
-from recon3d.files import digest, read_json, replacing, write_json
+from recon3d.files import digest, read_json, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
 from recon3d.formats.untrusted import naming
 from recon3d.geometry import SE3, Calibration
-from recon3d.photos.undistort import undistort
-from recon3d.photos.working import load_working, save_image
 from recon3d.poses.matching import Matching
 from recon3d.poses.move import Move
 from recon3d.poses.photo_set import same_views, why_left_out
 from recon3d.poses.pose_check import CONVENTIONS, Convention, checked_poses, read_matches
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, Parts, UnplacedError, reconstruct
 from recon3d.poses.sparse import Sparse, read_sparse
-from recon3d.progress import each
 from recon3d.scale.ties import ray_angles
 from recon3d.scene import Scene, poses_as_json
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_shared_stage, stage_key
+from recon3d.stages.pinholes import PinholeImages
 from recon3d.stages.poses_asked import Asked, asked_of
 from recon3d.stages.poses_parts import make_parts, remove_parts
 from recon3d.stages.poses_said import featureless, misfit, unused, wrong_ones
@@ -180,11 +177,20 @@ def _left_to_odometry(scene: Scene, reason: str, job: Job) -> Found:
 
 def _write_cameras(scene: Scene, names: list[str], calibrations: Mapping[str, Calibration], job: Job) -> None:
     """Undistorts the photos, and writes the cameras of what comes out beside the lenses that took them."""
-    photos, keep = scene.photo_paths(), job.settings.photos.undistort
+    photos = scene.photo_paths()
+    work = PinholeImages(
+        scene,
+        {name: photos[name] for name in names},
+        {name: calibrations[name] for name in names},
+        job.settings.photos.undistort,
+    )
+    # of shards the last is alone here: whatever is left is its
+    engine = IN_PROCESS if isinstance(job.engine, Shard) else job.engine
+    for _ in engine.do(work, names, job.report):
+        pass
     cameras = {
-        name: calibration_as_json(_undistorted(scene, name, photos[name], calibrations[name], keep))
-        | {"lens": calibration_as_json(calibrations[name])}
-        for name in each(names, "undistort", job.report)
+        name: calibration_as_json(work.camera(name)) | {"lens": calibration_as_json(calibrations[name])}
+        for name in names
     }
     write_json(scene.file("cameras.json"), cameras)
 
@@ -201,24 +207,3 @@ def _copies(groups: list[tuple[str, ...]]) -> list[Signal]:
     shown = "; ".join(" = ".join(group) for group in groups[:5]) + ("; …" if len(groups) > 5 else "")
     names = tuple(name for group in groups for name in group)
     return [Signal("DUPLICATES", f"{len(names)} photos show no more than {len(groups)} views: {shown}", names)]
-
-
-def _undistorted(scene: Scene, name: str, photo: Path, calibration: Calibration, keep: str) -> Calibration:
-    """Writes images/NAME, and masks/NAME where undistortion left a border; returns the camera of it."""
-    target = scene.file("images") / photo.name
-    if calibration.is_pinhole:
-        if not target.exists():
-            with replacing(target) as temporary:
-                try:
-                    os.link(photo, temporary)
-                except OSError:  # a file system without hard links
-                    shutil.copyfile(photo, temporary)
-        return dataclasses.replace(calibration, model="pinhole", distortion=())
-    image, camera, mask = undistort(load_working(photo), calibration, keep)
-    if not target.exists():
-        if mask is not None:
-            with replacing(scene.file("masks") / f"{name}.png") as temporary:
-                save_image(temporary, mask)
-        with replacing(target) as temporary:
-            save_image(temporary, image)
-    return Calibration(camera, rms_px=calibration.rms_px, source=calibration.source)

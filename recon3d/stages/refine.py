@@ -18,8 +18,8 @@ from recon3d.refine.masks import edge_mask
 from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.aligned import aligned_depth, aligned_sigma, view_scales
-from recon3d.stages.job import Found, Job, Outcome, run_shared_stage, stage_key
-from recon3d.stages.match import given_up, match
+from recon3d.stages.job import Found, Job, Outcome, given_up, run_shared_stage, stage_key
+from recon3d.stages.match import match
 from recon3d.stages.ties_depth import empty_signals, is_of_ties
 
 VERSION = 5
