@@ -27,6 +27,7 @@ from recon3d.stages.init import init
 from recon3d.stages.job import Job
 from recon3d.stages.poses import poses
 from recon3d.stages.poses_parts import Cut, make_parts
+from recon3d.stages.poses_said import featureless
 
 SETTINGS = PosesSettings(features=800)
 TABLES = ("keypoints", "descriptors", "matches", "two_view_geometries")
@@ -131,6 +132,11 @@ def test_a_photo_that_crashes_the_process_is_tried_twice_and_left_out_with_the_r
     assert read_sparse(folder).names == [other for other in room.photos if other != name]
     (reason,) = why_left_out(folder / DATABASE, room.photos, read_sparse(folder).names).items()
     assert reason[0] == name and "features can't be found" in reason[1] and "signal 11" in reason[1]
+
+
+def test_where_poses_are_given_such_a_photo_is_named_as_one_without_ties(room, poisoned):
+    (signal,) = featureless(poisoned[0] / DATABASE, list(room.photos))
+    assert signal.code == "FEW_TIES" and signal.photos == (list(room.photos)[2],) and "signal 11" in signal.message
 
 
 def test_so_it_is_in_parts(room, poisoned, tmp_path, monkeypatch):
