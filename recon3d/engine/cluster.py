@@ -140,6 +140,8 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # how Ray is made to listen on loopback alone
         os.environ.setdefault("RAY_worker_niceness", "0")  # theirs is the work itself: 15 would give way to anything
+        # on a machine with much other work it answers late, and a cluster that is given up takes this process with it
+        os.environ.setdefault("RAY_health_check_timeout_ms", "60000")
     import ray
 
     folder = None
