@@ -34,11 +34,12 @@ import recon3d
 from recon3d.files import load_array, read_json, save_array, write_json
 from recon3d.formats.depth_map import read_depth
 from recon3d.formats.mesh_file import read_mesh
+from recon3d.formats.scene_poses import poses_as_json, poses_from_json
 from recon3d.geometry import Mesh
 from recon3d.metrics.depth import depth_errors
 from recon3d.metrics.surface import sample_surface, surface_errors
 from recon3d.metrics.trajectory import umeyama
-from recon3d.scene import Scene, poses_as_json, poses_from_json
+from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages.chain import run
 from recon3d.stages.job import Job, Outcome

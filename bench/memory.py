@@ -30,9 +30,10 @@ import numpy as np
 
 from recon3d.files import read_json, save_array, write_json
 from recon3d.formats.camera_file import calibration_as_json
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.geometry import SE3, Calibration, Camera
 from recon3d.poses.pairs import chosen_pairs
-from recon3d.scene import Scene, poses_as_json
+from recon3d.scene import Scene
 from recon3d.settings import PosesSettings, Settings
 from recon3d.stages.chain import STAGES
 from recon3d.stages.depth_source import with_model

@@ -24,7 +24,7 @@ def run(
 
     Args:
         photos: a folder, a glob, one photo, a video, or a list of them.
-        scene: the folder to write; made where it isn't there.
+        scene: the folder to write, made where it isn't there; or the URL of one in a store, as text.
         model: a name of `recon3d models`, a local folder, "recorded", or a `DepthModel` (see `FunctionModel`);
             None = as the settings say.
         settings: every knob; None = the defaults.

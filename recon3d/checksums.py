@@ -19,41 +19,47 @@ def write_checksums(root: Path, stage: str, paths: Iterable[Path]) -> None:
         stage: whose files they are; what was noted for it before is forgotten.
         paths: files and folders in `root`; folders count with all that is in them.
     """
-    noted = _noted(root) | {stage: {str(path.relative_to(root)): _checksum(path) for path in _files(paths)}}
-    write_json(root / FILE, noted)
+    whole = noted(root) | {stage: {str(path.relative_to(root)): checksum_of(path) for path in files_of(paths)}}
+    write_json(root / FILE, whole)
 
 
 def damaged(root: Path, stage: str) -> list[Path]:
     """The files of a stage that are not what was noted, or not there; empty where nothing was noted."""
     found = []
-    for name, checksum in _noted(root).get(stage, {}).items():
+    for name, checksum in noted(root).get(stage, {}).items():
         path = root / name
-        if not path.is_file() or _checksum(path) != checksum:
+        if not path.is_file() or checksum_of(path) != checksum:
             found.append(path)
     return found
 
 
 def remove_with_siblings(path: Path) -> None:
     """Removes a damaged file and all that was made together with it: depth with its sigma, whichever is damaged."""
-    name = _photo(path)
     for sibling in list(path.parent.iterdir()) if path.parent.is_dir() else []:
-        if sibling.is_file() and _photo(sibling) == name:
+        if sibling.is_file() and are_siblings(sibling, path):
             sibling.unlink()
 
 
-def _noted(root: Path) -> dict[str, dict[str, str]]:
+def are_siblings(path: Path, other: Path) -> bool:
+    """Whether two files were made together."""
+    return path.parent == other.parent and _photo(path) == _photo(other)
+
+
+def noted(root: Path) -> dict[str, dict[str, str]]:
+    """What was noted, by stage: of each file its size [bytes] and CRC-32."""
     path = root / FILE
-    noted: dict[str, dict[str, str]] = read_json(path) if path.exists() else {}
-    return noted
+    found: dict[str, dict[str, str]] = read_json(path) if path.exists() else {}
+    return found
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
-    """Regular files, sorted; without a database, which its library may write whenever it likes, and temporary ones."""
+def files_of(paths: Iterable[Path], *, databases: bool = False) -> list[Path]:
+    """Regular files, sorted; without temporary ones, and a database, which its library may write whenever it likes."""
     found = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))]
-    return sorted(f for f in found if f.is_file() and ".db" not in f.suffix and not f.name.startswith(".tmp-"))
+    whole = (f for f in found if f.is_file() and not f.name.startswith(".tmp-"))
+    return sorted(f for f in whole if databases or ".db" not in f.suffix)
 
 
-def _checksum(path: Path) -> str:
+def checksum_of(path: Path) -> str:
     """Size and CRC-32: against rot, not against malice."""
     total = 0
     with path.open("rb") as file:

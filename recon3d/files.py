@@ -17,6 +17,9 @@ import numpy as np
 from recon3d.errors import InputError, StageError
 from recon3d.geometry.arrays import Array
 
+Replacing = Callable[[Path], contextlib.AbstractContextManager[Path]]
+"""What gives a temporary sibling to write and puts it in the place of a file, as `replacing` does."""
+
 UNWRITABLE = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 )
@@ -97,9 +100,9 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: Any, *, via: Replacing = replacing) -> None:
     """Writes JSON, whole or not at all; equal data gives equal bytes."""
-    with replacing(path) as temporary:
+    with via(path) as temporary:
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         # a file name that is no UTF-8 goes to disk and comes back as it was
         temporary.write_bytes(text.encode("utf-8", errors="surrogateescape"))
@@ -136,9 +139,9 @@ def digest(*paths: Path, of: Callable[[Path], bytes] = file_digest) -> str:
     return total.hexdigest()
 
 
-def save_array(path: Path, array: Array) -> None:
+def save_array(path: Path, array: Array, *, via: Replacing = replacing) -> None:
     """Writes one .npy file, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with via(path) as temporary, temporary.open("wb") as file:
         np.save(file, array)
 
 

@@ -6,40 +6,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from recon3d.checksums import damaged, write_checksums
+from recon3d.checksums import FILE as CHECKSUMS
+from recon3d.checksums import are_siblings, damaged, noted, remove_with_siblings, write_checksums
 from recon3d.errors import InputError, StageError
-from recon3d.files import read_json, remove, write_json
-from recon3d.geometry import SE3, Calibration, Camera
-from recon3d.geometry.arrays import Array
+from recon3d.files import read_json, remove
 from recon3d.lock import Lock, held, held_together
 from recon3d.manifest import CHECKED, MANIFEST, MAYBE, ON_DEMAND, OUTPUTS, SCHEMA, UPSTREAM, check_place, is_manifest
+from recon3d.place import told
+from recon3d.scene_files import SceneFiles
 from recon3d.signals import Signal
 
-__all__ = ["MANIFEST", "ON_DEMAND", "OUTPUTS", "SCHEMA", "UPSTREAM", "Scene", "poses_as_json", "poses_from_json"]
+__all__ = ["MANIFEST", "ON_DEMAND", "OUTPUTS", "SCHEMA", "UPSTREAM", "Scene"]
+
+_OUTPUTS = OUTPUTS | {"": (CHECKSUMS,)}
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A scene directory. Values of it are handles: everything they know stands on disk.
+class Scene(SceneFiles):
+    """A scene: its files, and what of them is done and current. Values of it are handles: all they know is on disk."""
 
-    Attributes:
-        root: the directory.
-    """
-
-    root: Path
+    @classmethod
+    def is_at(cls, root: str | Path) -> bool:
+        """Whether a scene is there, and not nothing, or something else."""
+        scene = cls._at(root)
+        return scene.mirror.store.holds(MANIFEST) if scene.mirror else (scene.root / MANIFEST).is_file()
 
     @classmethod
     def open(cls, root: str | Path) -> "Scene":
-        """Opens a scene that is there.
+        """Opens a scene that is there: of a folder, or of a URL that fsspec knows.
 
         Raises:
             InputError: no such scene, or one of another schema version.
+            StageError: the store can't be reached.
         """
-        scene = cls(Path(root))
-        if not scene.root.is_dir() or not scene._manifest_path.is_file():
-            raise InputError(f"{root}: no scene there; make one with: recon3d init PHOTOS -o {root}")
+        scene = cls._at(root)
+        if not scene._is_begun():
+            raise InputError(f"{scene.place}: no scene there; make one with: recon3d init PHOTOS -o {scene.place}")
         scene.manifest()
         return scene
 
@@ -49,17 +51,34 @@ class Scene:
 
         Raises:
             InputError: the place holds something else than a scene, or can't be written.
+            StageError: the store can't be reached.
         """
-        scene = cls(Path(root))
-        if scene._manifest_path.is_file():
+        scene = cls._at(root)
+        if scene._is_begun():
             return cls.open(root)
-        check_place(scene.root)
+        cls.check_place(root)
         try:
             scene.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"{root}: can't be made: {error.strerror}; name another SCENE with -o") from error
-        write_json(scene._manifest_path, {"schema": SCHEMA, "stages": {}, "signals": []})
+        scene._write({"schema": SCHEMA, "stages": {}, "signals": []})
         return scene
+
+    @classmethod
+    def check_place(cls, root: str | Path) -> None:
+        """Looks at where a scene is to be made.
+
+        Raises:
+            InputError: something else stands there.
+        """
+        scene = cls._at(root)
+        if scene.mirror is None:
+            check_place(scene.root)
+        elif scene.mirror.there:
+            raise InputError(f"{scene.place}: holds files that are not a scene's; name an empty or new folder with -o")
+
+    def _is_begun(self) -> bool:
+        return self.has(self.root / MANIFEST) if self.mirror else (self.root / MANIFEST).is_file()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -70,7 +89,13 @@ class Scene:
         """
         with held(self.root):
             self._tidy()
-            yield
+            if self.mirror is None:
+                yield
+                return
+            self.mirror.look()
+            stages = self.manifest()["stages"]
+            with self.mirror.working({name: entry.get("key") for name, entry in stages.items()}, _OUTPUTS):
+                yield
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[Lock]:
@@ -91,32 +116,32 @@ class Scene:
 
     # What is done
 
-    @property
-    def _manifest_path(self) -> Path:
-        return self.root / MANIFEST
-
     def manifest(self) -> dict[str, Any]:
         """The manifest as it stands on disk.
 
         Raises:
             InputError: another schema version.
         """
-        data = read_json(self._manifest_path)
+        path = self.file(MANIFEST)
+        data = read_json(path)
         if not is_manifest(data):
-            raise InputError(f"{self._manifest_path}: not a scene's manifest, or damaged; name another SCENE")
+            raise InputError(f"{told(path)}: not a scene's manifest, or damaged; name another SCENE")
         if data.get("schema") != SCHEMA:
             raise InputError(
-                f"{self._manifest_path}: got a scene of schema {data.get('schema')!r}, this recon3d reads {SCHEMA}; "
+                f"{told(path)}: got a scene of schema {data.get('schema')!r}, this recon3d reads {SCHEMA}; "
                 "make the scene again in a new folder"
             )
         return data
+
+    def _write(self, manifest: Mapping[str, Any]) -> None:
+        self.save_json(self.root / MANIFEST, manifest)
 
     def is_done(self, stage: str, key: str | None = None) -> bool:
         """Whether a stage is finished, with the given key where one is given."""
         entry = self.manifest()["stages"].get(stage, {})
         if not entry.get("done") or (key is not None and entry.get("key") != key):
             return False
-        return all(path.exists() for path in self._promised(stage))
+        return all(map(self.has, self._promised(stage)))
 
     def is_claimed(self, stage: str, key: str) -> bool:
         """Whether a stage was begun with the given key."""
@@ -125,14 +150,15 @@ class Scene:
     def _promised(self, stage: str) -> Iterator[Path]:
         """The files that a finished stage has left, so that one that was deleted is made again."""
         yield from (self.root / name for name in OUTPUTS[stage] if name not in MAYBE)
+        is_relative = self.facts("depth").get("kind") == "disparity"
         path_of = {
             "init": lambda name: self._picture("photos", name),
-            "poses": self.image_path,
-            "depth": self.disparity_path if self.facts("depth").get("kind") == "disparity" else self.depth_path,
-            "refine": self.refined_path,
+            "poses": lambda name: self._picture("images", name),
+            "depth": self.bare.disparity_path if is_relative else self.bare.depth_path,
+            "refine": self.bare.refined_path,
         }
         if stage in path_of:
-            table = self.root / ("calibration.json" if stage == "init" else "cameras.json")
+            table = self.file("calibration.json" if stage == "init" else "cameras.json")
             yield from (path_of[stage](name) for name in (read_json(table) if table.exists() else ()))
 
     def state(self, stage: str) -> str:
@@ -166,8 +192,8 @@ class Scene:
         """
         upstream = UPSTREAM[stage]
         if not self.is_done(upstream):
-            how = f"recon3d init PHOTOS -o {self.root}" if upstream == "init" else f"recon3d {upstream} {self.root}"
-            raise StageError(f"{self.root}: stage {upstream} is not done; run: {how}")
+            how = f"recon3d init PHOTOS -o {self.place}" if upstream == "init" else f"recon3d {upstream} {self.place}"
+            raise StageError(f"{self.place}: stage {upstream} is not done; run: {how}")
         key: str = self.manifest()["stages"][upstream]["key"]
         return key
 
@@ -185,29 +211,47 @@ class Scene:
         if old.get("key") != key:
             # not done before the deletion, so that a kill in it can't leave half the files under a key that says done
             manifest["stages"][stage] = {"key": None, "done": False}
-            write_json(self._manifest_path, manifest)
-            for name in OUTPUTS[stage]:
-                remove(self.root / name)
+            self._write(manifest)
+            self.drop(*OUTPUTS[stage])
+            if self.mirror:
+                self.mirror.begin(stage, key)
         upstream = manifest["stages"].get(UPSTREAM.get(stage), {}).get("key")
         manifest["stages"][stage] = {"key": key, "upstream": upstream, "settings": dict(settings), "done": False}
         manifest["signals"] = [s for s in manifest["signals"] if s["stage"] != stage]
-        write_json(self._manifest_path, manifest)
+        self._write(manifest)
 
     def finish(self, stage: str, facts: Mapping[str, Any], signals: list[Signal]) -> None:
         """Marks a stage done, with what it found."""
+        if self.mirror:
+            self.mirror.fetch_under(*OUTPUTS[stage], CHECKSUMS)
         if stage in CHECKED:
             write_checksums(self.root, stage, (self.root / name for name in OUTPUTS[stage]))
+        if self.mirror:
+            self.mirror.send_under(*OUTPUTS[stage])
+            self.mirror.send_under(CHECKSUMS)
         manifest = self.manifest()
         manifest["stages"][stage] |= {"done": True, "facts": dict(facts)}
         raised = [{"stage": stage, **signal.as_json()} for signal in signals]
         order = list(OUTPUTS)
         manifest["signals"] = sorted(manifest["signals"] + raised, key=lambda s: order.index(s["stage"]))
         manifest["stages"] = {name: manifest["stages"][name] for name in order if name in manifest["stages"]}
-        write_json(self._manifest_path, manifest)
+        self._write(manifest)
 
     def damaged(self, stage: str) -> list[Path]:
         """Files of a finished stage that are no longer what it wrote, or gone."""
-        return damaged(self.root, stage) if stage in CHECKED else []
+        if stage not in CHECKED:
+            return []
+        if self.mirror:
+            self.mirror.fetch_under(CHECKSUMS)
+            return self.mirror.damaged(noted(self.root).get(stage, {}))
+        return damaged(self.root, stage)
+
+    def remove_damaged(self, path: Path) -> None:
+        """Removes a damaged file and all that was made together with it: depth with its sigma, whichever is damaged."""
+        if self.mirror:
+            others = (self.root / name for name in self.mirror.under(path.relative_to(self.root).parts[0]))
+            self.mirror.remove_files(other for other in others if are_siblings(other, path))
+        remove_with_siblings(path)
 
     def forget(self, stage: str) -> None:
         """Makes a stage stale, and those that build on it, so that they are done again."""
@@ -216,106 +260,4 @@ class Scene:
         for name, upstream in UPSTREAM.items():  # in the order of the stages
             stale |= {name} if upstream in stale else set()
         manifest["stages"] = {name: entry for name, entry in manifest["stages"].items() if name not in stale}
-        write_json(self._manifest_path, manifest)
-
-    # What it holds
-
-    def file(self, name: str) -> Path:
-        """A file or folder at the top of the scene."""
-        return self.root / name
-
-    def photo_paths(self) -> dict[str, Path]:
-        """The working photos as the lens drew them, in capture order."""
-        return {name: self._picture("photos", name) for name in self.calibrations()}
-
-    def _picture(self, folder: str, name: str) -> Path:
-        paths = [self.root / folder / f"{name}{suffix}" for suffix in (".jpg", ".png")]
-        return next((path for path in paths if path.exists()), paths[0])
-
-    def calibrations(self) -> dict[str, Calibration]:
-        """What is known of each photo's camera before structure from motion, in capture order."""
-        from recon3d.formats.camera_file import calibration_from_json
-
-        path = self.root / "calibration.json"
-        return {name: calibration_from_json(data, f"{path}: {name}") for name, data in read_json(path).items()}
-
-    def names(self) -> list[str]:
-        """Names of the registered photos, in capture order."""
-        return list(self.cameras())
-
-    def cameras(self) -> dict[str, Camera]:
-        """The pinhole camera of each registered photo."""
-        from recon3d.formats.camera_file import calibration_from_json
-
-        path = self.root / "cameras.json"
-        return {name: calibration_from_json(data, f"{path}: {name}").camera for name, data in read_json(path).items()}
-
-    def image_path(self, name: str) -> Path:
-        """The undistorted photo."""
-        return self._picture("images", name)
-
-    def image(self, name: str) -> Array:
-        """(H, W, 3) uint8 sRGB: the undistorted photo."""
-        from recon3d.photos.working import load_working
-
-        return load_working(self.image_path(name))
-
-    def mask(self, name: str) -> Array | None:
-        """(H, W) bool: where the lens saw something; None = everywhere."""
-        from recon3d.photos.working import load_working
-
-        path = self.root / "masks" / f"{name}.png"
-        return load_working(path)[..., 0] > 0 if path.exists() else None
-
-    def depth_path(self, name: str) -> Path:
-        """Depth as predicted or recorded, (H, W) float32 [m]."""
-        return self.root / "depth" / f"{name}.npy"
-
-    def sigma_path(self, name: str) -> Path:
-        """One standard deviation of the depth beside it, (H, W) float32 [m], where the model says it."""
-        return self.root / "depth" / f"{name}.sigma.npy"
-
-    def disparity_path(self, name: str) -> Path:
-        """What a relative model gives instead of depth, (H, W) float32: 1/depth up to scale and shift; 0 = none."""
-        return self.root / "disparity" / f"{name}.npy"
-
-    def head_path(self, name: str) -> Path:
-        """What the network said about the photo beside its depth, where it said something."""
-        return self.root / "depth" / f"{name}.json"
-
-    def matched_path(self, number: int, name: str) -> Path:
-        """Result of a photometric pass while refine works: log depth [log m] and its sigma, (2, h, w) float32."""
-        return self.root / "matched" / str(number) / f"{name}.npy"
-
-    def misfit_path(self, name: str) -> Path:
-        """How badly a photo matches the others at the depth of the last pass, 0 to 1, while refine works."""
-        return self.root / "matched" / "misfit" / f"{name}.npy"
-
-    def refined_path(self, name: str) -> Path:
-        """Depth that is fused, (H, W) float32 [m]."""
-        return self.root / "refined" / f"{name}.npy"
-
-    def refined_sigma_path(self, name: str) -> Path:
-        """One standard deviation of the refined depth, (H, W) float32 [m]."""
-        return self.root / "refined" / f"{name}.sigma.npy"
-
-    def world_from_cam(self) -> dict[str, SE3]:
-        """The final poses: metric, levelled."""
-        return poses_from_json(read_json(self.root / "poses.json"))
-
-
-def poses_as_json(world_from_cam: Mapping[str, SE3], unit: str = "m") -> dict[str, Any]:
-    """The poses of a scene as they stand in its files."""
-    poses = {name: pose.matrix.tolist() for name, pose in world_from_cam.items()}
-    return {"schema": SCHEMA, "frame": "world_from_cam", "unit": unit, "poses": poses}
-
-
-def poses_from_json(data: dict[str, Any]) -> dict[str, SE3]:
-    """The other way of `poses_as_json`."""
-    poses = {}
-    for name, matrix in data["poses"].items():
-        try:
-            poses[name] = SE3.from_matrix(np.array(matrix))
-        except (InputError, ValueError) as error:
-            raise InputError(f"pose of {name}: {error}; make it again with recon3d poses SCENE --force") from error
-    return poses
+        self._write(manifest)

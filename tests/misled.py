@@ -11,9 +11,10 @@ from synthetic import Array, Box, color_at, render, write_photos
 
 from recon3d.files import write_json
 from recon3d.formats.mesh_file import read_mesh
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.geometry import SE3, Frame
 from recon3d.metrics.surface import SurfaceErrors, sample_surface, surface_errors
-from recon3d.scene import Scene, poses_as_json
+from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages.chain import run
 from recon3d.stages.job import Job

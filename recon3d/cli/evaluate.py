@@ -9,6 +9,7 @@ import typer
 from recon3d.bars import bars
 from recon3d.cli.app import app
 from recon3d.cli.words import JsonOpt, short
+from recon3d.place import placed
 
 if TYPE_CHECKING:
     from recon3d.stages.evaluation import Evaluation
@@ -23,8 +24,10 @@ ReportOpt = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.jso
 
 @evaluate_app.command()
 def depth(
-    judged: Annotated[Path, typer.Argument(metavar="A", help="A SCENE, or a folder of depth maps.")],
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="A folder of depth maps, a capture, or a SCENE.")],
+    judged: Annotated[Path, typer.Argument(metavar="A", parser=placed, help="A SCENE, or a folder of depth maps.")],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", parser=placed, help="A folder of depth maps, a capture, or a SCENE.")
+    ],
     which: Annotated[
         str | None, typer.Option(help="Depth of a scene: raw, aligned or refined. [default: the last that is done]")
     ] = None,
@@ -57,9 +60,11 @@ def depth(
 def trajectory(
     estimate: Annotated[
         Path,
-        typer.Argument(metavar="EST", help="A SCENE, a file of poses, or a COLMAP, nerfstudio or 7-Scenes folder."),
+        typer.Argument(
+            metavar="EST", parser=placed, help="A SCENE, a file of poses, or a COLMAP, nerfstudio or 7-Scenes folder."
+        ),
     ],
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="The same, of the true poses.")],
+    reference: Annotated[Path, typer.Argument(metavar="REF", parser=placed, help="The same, of the true poses.")],
     align: Annotated[str, typer.Option(help="se3 (rigid), sim3 (with a scale) or none.")] = "se3",
     step: Annotated[int, typer.Option(help="Frames between the two ends of a relative error.")] = 1,
     out: ReportOpt = None,
@@ -73,8 +78,10 @@ def trajectory(
 
 @evaluate_app.command()
 def mesh(
-    judged: Annotated[Path, typer.Argument(metavar="A", help="A SCENE, a mesh, or a point cloud (PLY).")],
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="The same, of the true surface.")],
+    judged: Annotated[
+        Path, typer.Argument(metavar="A", parser=placed, help="A SCENE, a mesh, or a point cloud (PLY).")
+    ],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", parser=placed, help="The same, of the true surface.")],
     threshold: Annotated[
         list[float] | None,
         typer.Option(help="Distance within which a point is right [m]; repeat. [default: 0.02 0.05]"),

@@ -8,13 +8,16 @@ import typer
 from recon3d.cli.app import app
 from recon3d.cli.telling import telling
 from recon3d.cli.words import ConfigOpt, ForceOpt, JsonOpt, LogOpt, QuietOpt, SetOpt, VerboseOpt, settings_from
+from recon3d.place import placed
 
 
 @app.command()
 def report(
-    scene: Annotated[Path | None, typer.Argument(metavar="SCENE", help="The scene's folder.")] = None,
+    scene: Annotated[
+        Path | None, typer.Argument(metavar="SCENE", parser=placed, help="The scene's folder, or a URL.")
+    ] = None,
     compare: Annotated[
-        tuple[Path, Path] | None, typer.Option(metavar="SCENE_A SCENE_B", help="Put two scenes side by side.")
+        tuple[str, str] | None, typer.Option(metavar="SCENE_A SCENE_B", help="Put two scenes side by side.")
     ] = None,
     out: Annotated[
         Path | None,

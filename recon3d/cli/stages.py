@@ -32,6 +32,7 @@ from recon3d.cli.words import (
     settings_from,
     source,
 )
+from recon3d.place import told
 from recon3d.settings import Settings
 
 
@@ -76,7 +77,8 @@ def run(
             return
         with engine_for(engine, None, device) as chosen:
             tell.all(run_chain(source(photos), root, tell.job(settings, device, force=force, engine=chosen)))
-        tell.line(f"mesh: {root / 'mesh.ply'}  {root / 'mesh.glb'}   look: recon3d view {shlex.quote(str(root))}")
+        meshes = f"{told(root / 'mesh.ply')}  {told(root / 'mesh.glb')}"
+        tell.line(f"mesh: {meshes}   look: recon3d view {shlex.quote(told(root))}")
 
 
 @app.command()

@@ -6,15 +6,24 @@ from typing import Annotated
 import typer
 
 from recon3d.errors import InputError
+from recon3d.place import placed
 from recon3d.settings import DepthSettings, Settings
 
 PhotosArg = Annotated[
     list[str], typer.Argument(metavar="PHOTOS…", help="A folder, a glob, photos named one by one, or a video.")
 ]
-SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="The scene's folder.")]
+SceneArg = Annotated[
+    Path, typer.Argument(metavar="SCENE", parser=placed, help="The scene's folder, or the URL of one in a store.")
+]
 OutOpt = Annotated[
     Path | None,
-    typer.Option("-o", "--out", metavar="SCENE", help="The scene's folder. [default: PHOTOS-scene, here]"),
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="SCENE",
+        parser=placed,
+        help="The scene's folder, or a URL. [default: PHOTOS-scene, here]",
+    ),
 ]
 ModelOpt = Annotated[
     str | None,

@@ -18,7 +18,7 @@ from typing import Any
 from recon3d.errors import InputError, Recon3dError, StageError
 
 OBJECT_STORE_BYTES = 80 * 2**20
-"""What passes through Ray are names and numbers; photos and depth go through the scene's folder [bytes]."""
+"""What passes through Ray are names and numbers; photos and depth go through the scene's folder or store [bytes]."""
 READY_S = 300.0
 """Time for the first worker to be there [s]."""
 FOLDER = "recon3d-ray-"
@@ -98,6 +98,7 @@ class Worker:
         torch.set_num_threads(threads)
         cv2.setNumThreads(threads)
         self._number = -1
+        self._work: Any = None
         self._do: Any = None
 
     def described(self) -> tuple[dict[str, str], str]:
@@ -109,8 +110,9 @@ class Worker:
         done: list[tuple[Any, Any]] = []
         try:
             if number != self._number:
-                self._do, self._number = work.begin(), number
-            for answer in self._do([item for item in items if not work.is_done(item)]):
+                self._work, self._do, self._number = work, work.begin(), number
+            # by the work that was begun: each copy of it would first look at all of a scene that isn't on this disk
+            for answer in self._do([item for item in items if not self._work.is_done(item)]):
                 done.append(answer)
         except Recon3dError as error:
             return done, error

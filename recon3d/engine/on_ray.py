@@ -12,7 +12,7 @@ from recon3d.progress import Report, named
 
 @dataclass(eq=False)
 class OnRay:
-    """Has pieces done by workers on Ray; they read and write the scene's folder, which all machines must see.
+    """Has pieces done by workers on Ray; they read and write the scene, in a folder that all see or in a store.
 
     Begun with the first work, ended by `close`.
 

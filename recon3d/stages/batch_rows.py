@@ -11,6 +11,7 @@ from recon3d.depth.table import MODELS
 from recon3d.errors import InputError
 from recon3d.formats.csv_table import TableRow
 from recon3d.photos.sniff import shown
+from recon3d.place import is_url
 from recon3d.settings import Settings
 
 Setting = tuple[str, str]
@@ -165,6 +166,8 @@ class _Reading:
         for column in ("photos", "scene"):
             if column not in cells:
                 self._refuse(column, "empty, wanted a path")
+        if is_url(cells.get("scene", "")):
+            self._refuse("scene", "got a URL, wanted a folder: its log stands beside it; recon3d run takes URLs")
         scene = Path(os.path.abspath(self.defaults.folder / os.path.expanduser(cells.get("scene", "-"))))
         if not scene.name:
             self._refuse("scene", f"got {scene}, wanted a folder that recon3d can make")

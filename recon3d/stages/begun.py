@@ -39,9 +39,9 @@ def rest_of(stage: str, whole: Estimate, scene: Scene, passes: Sequence[Pass], o
     if stage == "depth":
         made = [path for name in names if (path := stored(scene, name))]
         return _rest(whole, len(made) / len(names), len(made) / len(names), gap_s(made), len(names))
-    refined = [path for name in names if (path := scene.refined_path(name)).exists()]
+    refined = [path for name in names if scene.has(path := scene.bare.refined_path(name))]
     weights = [how.share**2 * samples_each(how, others) for how in passes]
-    matched = [[p for name in names if (p := scene.matched_path(k, name)).exists()] for k in range(len(passes))]
+    matched = [[p for name in names if scene.has(p := scene.bare.matched_path(k, name))] for k in range(len(passes))]
     if not any(matched):
         return _rest(whole, len(refined) / len(names), len(refined) / len(names), gap_s(refined), len(names))
     done = sum(weight * len(paths) for weight, paths in zip(weights, matched, strict=True)) / sum(weights) / len(names)
@@ -53,7 +53,7 @@ def rest_of(stage: str, whole: Estimate, scene: Scene, passes: Sequence[Pass], o
 
 def gap_s(paths: Iterable[Path]) -> float | None:
     """Seconds from one file to the next, by when they were written, pauses left out; None where they are too few."""
-    times = np.sort([path.stat().st_mtime for path in paths])
+    times = np.sort([path.stat().st_mtime for path in paths if path.exists()])
     if len(times) < FEW:
         return None
     gaps = np.diff(times)

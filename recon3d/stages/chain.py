@@ -7,8 +7,7 @@ from pathlib import Path
 from recon3d.engine.shard import Shard
 from recon3d.errors import InputError, StageError
 from recon3d.formats.capture import read_capture
-from recon3d.manifest import check_place
-from recon3d.scene import MANIFEST, OUTPUTS, UPSTREAM, Scene
+from recon3d.scene import OUTPUTS, UPSTREAM, Scene
 from recon3d.settings import Settings
 from recon3d.stages.cloud import cloud
 from recon3d.stages.depth import depth
@@ -65,7 +64,7 @@ def checked(photos: Photos, root: str | Path, job: Job) -> Job:
         InputError: something handed in can't be used.
     """
     try:
-        job = with_model(job, Scene.open(root) if (Path(root) / MANIFEST).is_file() else None, goes_on=False)
+        job = with_model(job, Scene.open(root) if Scene.is_at(root) else None, goes_on=False)
         _check_files(job)
         check_known(job.settings.scale)
     except InputError:
@@ -81,8 +80,8 @@ def states(photos: Photos, root: str | Path, job: Job) -> dict[str, str]:
         InputError: something else stands where the scene would be made.
     """
     found = dict.fromkeys(("init", *STAGES), "to do")
-    if not (Path(root) / MANIFEST).is_file():
-        check_place(Path(root))
+    if not Scene.is_at(root):
+        Scene.check_place(root)
         return found
     job = dataclasses.replace(job, looks_only=True)
     scene = Scene.open(root)
@@ -113,7 +112,7 @@ def run_to(scene: Scene, stage: str, job: Job) -> Iterator[Outcome]:
     if scene.is_done("init") and (rotten := scene.damaged("init")):
         raise StageError(
             f"{rotten[0]}: not as it was written ({len(rotten)} such files); take the photos in again with: recon3d "
-            f"init PHOTOS -o {scene.root}"
+            f"init PHOTOS -o {scene.place}"
         )
     for name in needed[1:]:
         yield (STAGES | ON_DEMAND)[name](scene, dataclasses.replace(job, force=job.force and name == stage))
@@ -123,7 +122,9 @@ def _alone(scene: Scene, stage: str, job: Job) -> list[str]:
     """The stage that shards share; what comes before it must be done."""
     before = UPSTREAM.get(stage, stage)
     if scene.state(before) != "done":
-        raise StageError(f"{scene.root}: --shard: stage {before} is not done; first run: recon3d {before} {scene.root}")
+        raise StageError(
+            f"{scene.place}: --shard: stage {before} is not done; first run: recon3d {before} {scene.place}"
+        )
     if job.force:
         raise InputError("--force: goes without --shard: each would undo what the others did; run it once without")
     return [before, stage]

@@ -34,6 +34,7 @@ def _spread(scene: Scene, source: str, version: str, job: Job) -> Callable[[], F
     work, photos = DepthMaps(scene, job), scene.names()
     made = dict(job.engine.do(work, photos, job.report))
     job.engine.gather(work, photos)
+    scene.look()
     return lambda: _work(scene, source, version, job, made)
 
 
@@ -45,7 +46,9 @@ def _work(scene: Scene, source: str, version: str, job: Job, made: Mapping[str, 
     if len(kinds) > 1:
         raise InputError(f"{source}: gave depth for some photos and disparity for others, wanted one kind for all")
     kind = "disparity" if kinds == {"disparity"} else "metric"
-    valid = {name: made[name][0] if name in made else share_of(load_array(path)) for name, path in paths.items()}
+    valid = {
+        name: made[name][0] if name in made else share_of(load_array(scene.here(path))) for name, path in paths.items()
+    }
     said = {name: read_json(path) for name in cameras if (path := scene.head_path(name)).exists()}
     silent = {name for name, words in said.items() if not words["finite"]}
     empty = tuple(name for name, share in valid.items() if share == 0 and name not in silent)

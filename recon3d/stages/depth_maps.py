@@ -21,7 +21,7 @@ from recon3d.depth.models import Precision, load_model
 from recon3d.depth.recorded import fitted
 from recon3d.engine.work import Doer
 from recon3d.errors import InputError
-from recon3d.files import read_json, save_array, write_json
+from recon3d.files import read_json
 from recon3d.formats.depth_map import read_depth
 from recon3d.geometry import Camera
 from recon3d.geometry.arrays import Array
@@ -91,19 +91,19 @@ class DepthMaps:
     def give_up(self, item: str, reason: str) -> Made:
         """The photo goes on without depth."""
         scene, settings = self.scene, self.job.settings.depth
-        relative = scene.file("disparity").is_dir() or (
+        relative = scene.has(scene.bare.file("disparity")) or (
             self.job.model is None and not settings.metric_from and kind_of(settings.model) == "disparity"
         )
         camera = scene.cameras()[item]
-        write_json(scene.head_path(item), {"finite": False, "why": reason})
-        path = scene.disparity_path(item) if relative else scene.depth_path(item)
-        save_array(path, np.zeros((camera.height, camera.width), np.float32))
+        scene.save_json(scene.bare.head_path(item), {"finite": False, "why": reason})
+        path = scene.bare.disparity_path(item) if relative else scene.bare.depth_path(item)
+        scene.save(path, np.zeros((camera.height, camera.width), np.float32))
         return 0.0, ()
 
 
 def stored(scene: Scene, name: str) -> Path | None:
-    """The photo's map, if it is made."""
-    return next((path for path in (scene.depth_path(name), scene.disparity_path(name)) if path.exists()), None)
+    """Where the photo's map stands, if it is made; it isn't fetched for that."""
+    return next(filter(scene.has, (scene.bare.depth_path(name), scene.bare.disparity_path(name))), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,13 +246,14 @@ def _writer(scene: Scene, cameras: Mapping[str, Camera], job: Job) -> Callable[[
             corrected = factor is not None and applies(settings.focal_correction, calibrations[name])
             said = said_of(prediction, mask, factor, corrected=corrected)
             if said is not None:
-                write_json(scene.head_path(name), said)
+                scene.save_json(scene.bare.head_path(name), said)
             if factor is not None and corrected:
                 prediction = scaled(prediction, factor)
             values, sigma = _valid(prediction, mask, limit_m)
             if sigma is not None:
-                save_array(scene.sigma_path(name), sigma)
-            save_array(scene.disparity_path(name) if prediction.kind == "disparity" else scene.depth_path(name), values)
+                scene.save(scene.bare.sigma_path(name), sigma)
+            bare = scene.bare
+            scene.save(bare.disparity_path(name) if prediction.kind == "disparity" else bare.depth_path(name), values)
             return share_of(values)
 
     return write

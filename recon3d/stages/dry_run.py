@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon3d.errors import InputError
+from recon3d.place import placed
 from recon3d.scene import Scene
 from recon3d.stages.begun import rest_of
 from recon3d.stages.chain import checked, states
@@ -75,7 +76,7 @@ def dry_run(photos: Photos, root: str | Path, job: Job) -> DryRun:
     Raises:
         InputError: a run would be refused for what was handed in.
     """
-    job, root = checked(photos, root, job), Path(root)
+    job, root = checked(photos, root, job), placed(root)
     intake = intake_of(photos, job.settings)
     if reads_maps(job) and not job.settings.depth.maps and not intake.capture.depth:
         raise InputError(nothing_recorded(intake.count, intake.capture.format))

@@ -148,7 +148,7 @@ def _of_scene(scene: Scene, which: str | None) -> Maps:
     if which not in (None, *done) or not done:
         stage = WHICH[which or "raw"]
         raise InputError(
-            f"{scene.root}: no {which or 'raw'} depth there yet; make it with: recon3d {stage} {scene.root}"
+            f"{scene.place}: no {which or 'raw'} depth there yet; make it with: recon3d {stage} {scene.place}"
         )
     which = which or done[0]
     views = view_scales(scene) if which == "aligned" else {}
@@ -158,10 +158,10 @@ def _of_scene(scene: Scene, which: str | None) -> Maps:
         "refined": lambda name: load_array(scene.refined_path(name)),
     }
     cameras = scene.cameras()
-    if which == "raw" and not scene.depth_path(next(iter(cameras))).exists():
-        raise InputError(f"{scene.root}: its model gives relative depth, which has no metres; take --which aligned")
+    if which == "raw" and not scene.has(scene.bare.depth_path(next(iter(cameras)))):
+        raise InputError(f"{scene.place}: its model gives relative depth, which has no metres; take --which aligned")
     if which == "raw" and is_of_ties(scene):
-        raise InputError(f"{scene.root}: its depth is in the unit of its ties, not in metres; take --which aligned")
+        raise InputError(f"{scene.place}: its depth is in the unit of its ties, not in metres; take --which aligned")
     return Maps(f"{which} depth", tuple(cameras), read[which], lenses(scene), cameras)
 
 

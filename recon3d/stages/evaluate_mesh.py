@@ -161,7 +161,7 @@ def _surface(path: Path) -> Mesh | PointCloud:
         scene = Scene.open(path)
         path = scene.file("mesh.ply")
         if not path.exists():
-            raise InputError(f"{path}: not there yet; make it with: recon3d mesh {scene.root}")
+            raise InputError(f"{path}: not there yet; make it with: recon3d mesh {scene.place}")
     return read_cloud(path) if path.suffix.lower() == ".ply" and not _has_triangles(path) else read_mesh(path)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from recon3d.errors import InputError
 from recon3d.geometry import SE3
-from recon3d.scene import MANIFEST, Scene
+from recon3d.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Evaluation:
 
 def is_scene(path: Path) -> bool:
     """Whether a SCENE stands there, rather than a file or another folder."""
-    return (path / MANIFEST).is_file()
+    return Scene.is_at(path)
 
 
 def scene_poses(path: Path) -> dict[str, SE3]:

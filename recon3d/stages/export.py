@@ -1,6 +1,5 @@
 """Exports: what a scene holds, as files of other programs."""
 
-import contextlib
 import math
 import os
 import shutil
@@ -79,10 +78,12 @@ def export(scene: Scene, to: str, out: Path | None = None, *, force: bool = Fals
     if to not in FORMATS:
         raise InputError(f"export: got format {to!r}, wanted one of {', '.join(FORMATS)}")
     form = FORMATS[to]
-    path = scene.file(EXPORTS) / form.default if out is None else out
+    path = scene.bare.file(EXPORTS) / form.default if out is None else out
     _check_place(scene, path, to)
     # whoever locks a scene clears away its unfinished files
-    with scene.locked() if _is_inside(path, scene.root) else contextlib.nullcontext():
+    if not _is_inside(path, scene.root):
+        return _export(scene, to, path, force=force, report=report)
+    with scene.locked(), scene.changing(EXPORTS):
         return _export(scene, to, path, force=force, report=report)
 
 
@@ -94,7 +95,7 @@ def _export(scene: Scene, to: str, path: Path, *, force: bool, report: Report) -
     if _is_there(path):
         _check_replaceable(path, form)
     if not scene.is_done(form.stage):
-        raise StageError(f"{scene.root}: stage {form.stage} is not done; run: recon3d {form.stage} {scene.root}")
+        raise StageError(f"{scene.place}: stage {form.stage} is not done; run: recon3d {form.stage} {scene.place}")
     try:
         if not form.is_folder:
             with replacing(path) as temporary:
@@ -105,7 +106,7 @@ def _export(scene: Scene, to: str, path: Path, *, force: bool, report: Report) -
             write_json(temporary / RECORD, {"format": to, "unit": "m", "scale": scale_comments(scene)[0]})
         return made.at(to, path, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
     except FileNotFoundError as error:
-        raise StageError(f"{error.filename}: not there; make it again with: recon3d poses {scene.root}") from error
+        raise StageError(f"{error.filename}: not there; make it again with: recon3d poses {scene.place}") from error
     except OSError as error:
         raise StageError(f"{path}: can't be written: {error.strerror or error}; name another place with -o") from error
 

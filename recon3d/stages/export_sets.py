@@ -94,7 +94,7 @@ def _copied(paths: dict[str, Path], folder: Path, report: Report) -> dict[str, s
 
 def _masks(scene: Scene, views: list[View], folder: Path) -> dict[str, str]:
     """A mask for each photo where any has one, since nerfstudio takes all or none."""
-    if not any((scene.file("masks") / f"{view.name}.png").exists() for view in views):
+    if not any(scene.has(scene.bare.mask_path(view.name)) for view in views):
         return {}
     (folder / "masks").mkdir()
     for view in views:

@@ -64,7 +64,7 @@ def picture_paths(scene: Scene) -> dict[str, Path]:
         shown = ", ".join(gone[:3]) + (", …" if len(gone) > 3 else "")
         raise StageError(
             f"{scene.file('images')}: {len(gone)} of {len(paths)} photos are gone ({shown}); make them again with: "
-            f"recon3d poses {scene.root}"
+            f"recon3d poses {scene.place}"
         )
     return paths
 

@@ -1,6 +1,6 @@
 """Stage fuse: all kept depths as one surface."""
 
-import shutil
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,8 @@ def _spread(scene: Scene, job: Job, key: str) -> Callable[[], Found]:
     for _ in job.engine.do(work, tiles, job.report):
         pass
     job.engine.gather(work, tiles)
-    return lambda: _work(scene, job, plan, [work.path(number) for number in tiles])
+    scene.look()
+    return lambda: _work(scene, job, plan, [scene.here(work.path(number)) for number in tiles])
 
 
 def _single(scene: Scene, job: Job) -> Found:
@@ -62,7 +63,8 @@ def _work(scene: Scene, job: Job, plan: FusePlan, tiles: Sequence[Path]) -> Foun
     if job.settings.fuse.truncation is not None and plan.truncation < plan.noise_m:
         text = f"truncation {plan.truncation:.3g} m, and depths are off by {plan.noise_m:.3g} m"
         signals.append(Signal("TRUNC_LT_RESIDUAL", text))
-    shutil.rmtree(scene.file(FOLDER), ignore_errors=True)
+    with contextlib.suppress(OSError):  # of a disk that keeps what others have open
+        scene.drop(FOLDER)
     return f"{facts['triangles']} triangles; {'; '.join(plan.reasons)}", facts, signals
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from recon3d.engine.work import Doer
 from recon3d.errors import StageError
-from recon3d.files import replacing
 from recon3d.fusion.plan import FusePlan
 from recon3d.fusion.tsdf import fuse_within
 from recon3d.geometry.arrays import Array
@@ -43,7 +42,7 @@ class FusedTiles:
 
     def path(self, number: int) -> Path:
         """Where a tile is kept."""
-        return self.scene.file(FOLDER) / f"{self.key[:16]}-{number}-of-{len(self.plan.tiles)}.npz"
+        return self.scene.bare.file(FOLDER) / f"{self.key[:16]}-{number}-of-{len(self.plan.tiles)}.npz"
 
     def begin(self) -> Doer[int, None]:
         """Nothing is shared but the plan."""
@@ -57,7 +56,7 @@ class FusedTiles:
 
     def is_done(self, item: int) -> bool:
         """Whether the tile is there."""
-        return self.path(item).exists()
+        return self.scene.has(self.path(item))
 
     def reads(self, item: int) -> tuple[Path, ...]:
         """Tiles need nothing of each other."""
@@ -77,7 +76,7 @@ class FusedTiles:
             self.job.report,
         )
         arrays = {name: getattr(part.mesh, name) for name in PARTS}
-        with replacing(self.path(number)) as temporary, temporary.open("wb") as file:
+        with self.scene.replacing(self.path(number)) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays, counts=(part.seen, part.kept))
 
 

@@ -14,6 +14,7 @@ from recon3d.errors import InputError
 from recon3d.files import digest, file_digest, replacing, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_for, read_camera
 from recon3d.formats.capture import Capture, read_capture
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.geometry import Calibration, Camera
 from recon3d.photos.exif import Exif, calibration_from_exif
 from recon3d.photos.find import frame_name, scene_names
@@ -25,7 +26,7 @@ from recon3d.photos.video import WIDE_STEP, frames_of, pick_frames, step_of, sur
 from recon3d.photos.watchdog import UnansweredError, answered
 from recon3d.photos.working import working_suffix, write_working
 from recon3d.progress import each
-from recon3d.scene import SCHEMA, Scene, poses_as_json
+from recon3d.scene import SCHEMA, Scene
 from recon3d.settings import PhotosSettings
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key

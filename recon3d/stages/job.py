@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recon3d.checksums import remove_with_siblings
 from recon3d.depth.model import DepthModel
 from recon3d.engine.in_process import IN_PROCESS
 from recon3d.engine.shard import OthersAtWork, Shard
@@ -133,6 +132,8 @@ def run_shared_stage(
         return _looked_at(scene, stage, key, job)
     job.begin(stage)
     if isinstance(job.engine, Shard):
+        if scene.mirror:
+            raise InputError(f"--shard: shares a SCENE in a folder, not {scene.place}; take --engine ray")
         return _run_share(scene, stage, key, job, spread)
     with scene.locked():
         if job.force:
@@ -155,7 +156,7 @@ def _run_share(scene: Scene, stage: str, key: str, job: Job, spread: Callable[[]
                 raise lock.refusal()
         elif not scene.is_claimed(stage, key):
             raise StageError(
-                f"{scene.root}: others work on this scene, on another stage or with other settings; wait until they "
+                f"{scene.place}: others work on this scene, on another stage or with other settings; wait until they "
                 "are done"
             )
         try:
@@ -175,7 +176,7 @@ def _claim(scene: Scene, stage: str, key: str, job: Job) -> list[Path] | None:
     if not rotten and scene.is_done(stage, key):
         return None
     for path in rotten:
-        remove_with_siblings(path)
+        scene.remove_damaged(path)
     scene.start(stage, key, section_of(stage, job.settings))
     check_stage(scene, stage)
     return rotten

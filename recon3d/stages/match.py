@@ -10,7 +10,7 @@ import torch
 
 from recon3d.depth.device import pick_device
 from recon3d.engine.work import Doer
-from recon3d.files import load_array, save_array
+from recon3d.files import load_array
 from recon3d.refine.agreement import Opinion
 from recon3d.refine.consistency import neighbours_of
 from recon3d.refine.photometric import PASSES, Pass, misfit, refined
@@ -25,7 +25,7 @@ CACHED_VIEWS = 24
 """Photos or results held in memory at a time: partners of one view are mostly partners of the next."""
 
 
-def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Path]:
+def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, int]:
     """Has the depth of each view written, pass by pass, as the photos around it match best.
 
     Args:
@@ -34,8 +34,7 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
         medians: of each view's depth [m].
 
     Returns:
-        Of each view that has depth and others to match with, the file of log depth [log m] and its sigma, (2, h, w)
-        float32.
+        Of each view that has depth and others to match with, the number of the pass that came last (`matched_path`).
     """
     partners = neighbours_of(scene.world_from_cam(), scene.cameras(), medians, job.settings.refine.matches)
     names = [name for name, others in partners.items() if others]
@@ -46,7 +45,7 @@ def match(scene: Scene, job: Job, medians: Mapping[str, float]) -> dict[str, Pat
         work = MatchPass(scene, job, number, count, partners, dict(medians))
         for _ in job.engine.do(work, names, job.report):
             pass
-    return {name: scene.matched_path(count - 1, name) for name in names}
+    return dict.fromkeys(names, count - 1)
 
 
 def passes_of(settings: RefineSettings, *, trusted: bool) -> tuple[Pass, ...]:
@@ -116,8 +115,8 @@ class MatchPass:
             opinions = [opinion(other) for other in self._asked(name)]
             found = refined(look(name), others, opinions, start(name), how)
             if is_last:
-                save_array(scene.misfit_path(name), np.array(misfit(look(name), others, found)))
-            save_array(scene.matched_path(self.number, name), found.cpu().numpy())
+                scene.save(scene.bare.misfit_path(name), np.array(misfit(look(name), others, found)))
+            scene.save(scene.bare.matched_path(self.number, name), found.cpu().numpy())
 
         def do(names: Sequence[str]) -> Iterator[tuple[str, None]]:
             for name in names:
@@ -128,13 +127,13 @@ class MatchPass:
 
     def is_done(self, item: str) -> bool:
         """Whether the pass has been over the view."""
-        return self.scene.matched_path(self.number, item).exists()
+        return self.scene.has(self.scene.bare.matched_path(self.number, item))
 
     def reads(self, item: str) -> Iterator[Path]:
         """What the pass before left of the view and of those that it asks."""
         if not PASSES[self.number].anew:
-            yield self.scene.matched_path(self.number - 1, item)
-        yield from (self.scene.matched_path(self.number - 1, other) for other in self._asked(item))
+            yield self.scene.bare.matched_path(self.number - 1, item)
+        yield from (self.scene.bare.matched_path(self.number - 1, other) for other in self._asked(item))
 
     def give_up(self, item: str, reason: str) -> None:
         """Others rest on it."""

@@ -64,4 +64,4 @@ def _fused(scene: Scene) -> Mesh:
         return read_mesh(path)
     except InputError as error:
         text = str(error).removeprefix(f"{path}: ")
-        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d fuse {scene.root} --force") from error
+        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d fuse {scene.place} --force") from error

@@ -11,6 +11,7 @@ from recon3d.engine.shard import Shard
 from recon3d.errors import InputError
 from recon3d.files import digest, read_json, write_json
 from recon3d.formats.camera_file import calibration_as_json, calibration_from_json
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.formats.untrusted import naming
 from recon3d.geometry import SE3, Calibration
 from recon3d.poses.matching import Matching
@@ -20,7 +21,7 @@ from recon3d.poses.pose_check import CONVENTIONS, Convention, checked_poses, rea
 from recon3d.poses.sfm import DATABASE, MODEL_FILES, Parts, UnplacedError, reconstruct
 from recon3d.poses.sparse import Sparse, read_sparse
 from recon3d.scale.ties import ray_angles
-from recon3d.scene import Scene, poses_as_json
+from recon3d.scene import Scene
 from recon3d.signals import Signal
 from recon3d.stages.job import Found, Job, Outcome, run_shared_stage, stage_key
 from recon3d.stages.pinholes import PinholeImages
@@ -64,7 +65,9 @@ def poses(scene: Scene, job: Job, *, trusted_depth: bool) -> Outcome:
         asked = asked_of(scene, file, job.settings, trusted_depth)
         folder, parts = scene.file("sparse"), Parts()
         if asked.matching:
-            parts = make_parts(asked.matching, folder, job.engine, job.report)
+            # others see a folder; of a store they have no copy that a database could be made in
+            engine = IN_PROCESS if scene.mirror else job.engine
+            parts = make_parts(asked.matching, folder, engine, job.report)
 
         def work() -> Found:
             line, facts, signals = _work(scene, file, asked, parts, job, trusted_depth)
@@ -184,8 +187,8 @@ def _write_cameras(scene: Scene, names: list[str], calibrations: Mapping[str, Ca
         {name: calibrations[name] for name in names},
         job.settings.photos.undistort,
     )
-    # of shards the last is alone here: whatever is left is its
-    engine = IN_PROCESS if isinstance(job.engine, Shard) else job.engine
+    # of shards the last is alone here: whatever is left is its; and what stands in a store is sent at the stage's end
+    engine = IN_PROCESS if scene.mirror or isinstance(job.engine, Shard) else job.engine
     for _ in engine.do(work, names, job.report):
         pass
     cameras = {

@@ -8,10 +8,11 @@ import numpy as np
 
 from recon3d.files import read_json
 from recon3d.formats.pose_file import GivenPoses, read_poses
+from recon3d.formats.scene_poses import poses_from_json
 from recon3d.geometry import SE3, Calibration
 from recon3d.poses.matching import Matching
 from recon3d.poses.pairs import pairs_by_pose
-from recon3d.scene import Scene, poses_from_json
+from recon3d.scene import Scene
 from recon3d.settings import PosesSettings, Settings
 
 ALONG = 2

@@ -1,7 +1,7 @@
 """Stage refine: depths that agree with the photos, kept where other views agree and no edge is near."""
 
+import contextlib
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from recon3d.engine.work import Doer
 from recon3d.errors import StageError
-from recon3d.files import load_array, save_array
+from recon3d.files import load_array
 from recon3d.geometry.arrays import Array
 from recon3d.refine.consistency import confirmed_sigma, keep, keep_matched, neighbours_of, vote
 from recon3d.refine.masks import edge_mask
@@ -48,7 +48,7 @@ def _spread(scene: Scene, job: Job, trusted: bool) -> Callable[[], Found]:
     for name in cameras:
         depth = aligned_depth(scene, name, views[name])
         medians[name], counts[name] = _median(depth), int(np.count_nonzero(depth))
-    matched: dict[str, Path] = {}
+    matched: dict[str, int] = {}
     if settings.photometric and not trusted:  # also where all depth is there: the photos that don't match are named
         matched = match(scene, job, medians)
     neighbours = neighbours_of(scene.world_from_cam(), cameras, medians, settings.neighbours)
@@ -57,13 +57,15 @@ def _spread(scene: Scene, job: Job, trusted: bool) -> Callable[[], Found]:
     for _ in job.engine.do(work, names, job.report):
         pass
     job.engine.gather(work, names)
+    scene.look()
     return lambda: _work(scene, counts, matched)
 
 
-def _work(scene: Scene, counts: Mapping[str, int], matched: Mapping[str, Path]) -> Found:
+def _work(scene: Scene, counts: Mapping[str, int], matched: Mapping[str, int]) -> Found:
     cameras = scene.cameras()
     misfits = {name: float(load_array(scene.misfit_path(name))) for name in matched}
-    shutil.rmtree(scene.file("matched"), ignore_errors=True)
+    with contextlib.suppress(OSError):  # of a disk that keeps what others have open
+        scene.drop("matched")
     left = {name: int(np.count_nonzero(load_array(scene.refined_path(name)))) for name in cameras}
     if not any(left.values()):
         raise StageError(
@@ -84,7 +86,7 @@ class RefinedViews:
     Attributes:
         scene: with `scale` done.
         job: the stage's.
-        matched: per view that was matched a file of log depth [log m] and its sigma, (2, h, w) float32.
+        matched: per view that was matched, the pass that left its log depth [log m] and its sigma, (2, h, w) float32.
         neighbours: views that each view is compared with.
         limit_m: sigma up to which a matched depth is kept [m].
         trusted: depth is a sensor's.
@@ -92,7 +94,7 @@ class RefinedViews:
 
     scene: Scene
     job: Job
-    matched: Mapping[str, Path]
+    matched: Mapping[str, int]
     neighbours: Mapping[str, tuple[str, ...]]
     limit_m: float
     trusted: bool
@@ -109,7 +111,7 @@ class RefinedViews:
             """Depth without edges, and its sigma: as matched, or as predicted where there was nothing to match with."""
             depth = aligned_depth(scene, name, views[name])
             if name in self.matched:
-                log_depth, relative = _enlarged(load_array(self.matched[name]), depth.shape)
+                log_depth, relative = _enlarged(load_array(scene.matched_path(self.matched[name], name)), depth.shape)
                 depth = np.where(depth > 0, np.exp(log_depth), np.float32(0))
                 sigma = relative * depth
             else:
@@ -131,19 +133,20 @@ class RefinedViews:
                         kept = keep_matched(votes, depth, sigma, self.limit_m, settings)
                     else:
                         kept = keep(votes, depth, sigma, settings)
-                save_array(scene.refined_sigma_path(name), np.where(kept, sigma, np.float32(0)))
-                save_array(scene.refined_path(name), np.where(kept, depth, np.float32(0)))
+                scene.save(scene.bare.refined_sigma_path(name), np.where(kept, sigma, np.float32(0)))
+                scene.save(scene.bare.refined_path(name), np.where(kept, depth, np.float32(0)))
                 yield name, None
 
         return do
 
     def is_done(self, item: str) -> bool:
         """Whether the view's depth is there, which is written last."""
-        return self.scene.refined_path(item).exists()
+        return self.scene.has(self.scene.bare.refined_path(item))
 
     def reads(self, item: str) -> Iterator[Path]:
         """The matched depth of the view and its neighbours."""
-        yield from (self.matched[name] for name in (item, *self.neighbours[item]) if name in self.matched)
+        views = (name for name in (item, *self.neighbours[item]) if name in self.matched)
+        yield from (self.scene.bare.matched_path(self.matched[name], name) for name in views)
 
     def give_up(self, item: str, reason: str) -> None:
         """Fusion and the report want all views."""

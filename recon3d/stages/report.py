@@ -6,6 +6,7 @@ from typing import Any
 
 from recon3d.errors import StageError
 from recon3d.files import replacing, write_json
+from recon3d.place import told
 from recon3d.scene import Scene
 from recon3d.show.report.page import write_page
 from recon3d.show.report.wording import percent
@@ -23,7 +24,7 @@ def report(scene: Scene, job: Job) -> Outcome:
         StageError: the scene has no photos yet.
     """
     if scene.state("init") != "done":
-        raise StageError(f"{scene.root}: has no photos yet; take some in with: recon3d init PHOTOS -o {scene.root}")
+        raise StageError(f"{scene.place}: has no photos yet; take some in with: recon3d init PHOTOS -o {scene.place}")
     entries = scene.manifest()["stages"]
     states = {stage: [entries.get(stage, {}).get("key"), scene.state(stage)] for stage in TOLD_OF}
     text = json.dumps([VERSION, section_of("report", job.settings), states])
@@ -52,7 +53,7 @@ def _facts(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(scene: Scene, metrics: dict[str, Any]) -> str:
-    facts, parts = _facts(metrics), [str(scene.file("report.html"))]
+    facts, parts = _facts(metrics), [told(scene.file("report.html"))]
     if facts["missing"]:
         parts.append(f"unfinished: {', '.join(facts['missing'])}")
     for key, title in (("tie_error_relative", "error at known points"), ("confirmed_share", "confirmed depth")):

@@ -43,7 +43,7 @@ def compare(sides: Sides, out: Path | None, settings: tuple[Settings, Settings],
     Raises:
         InputError: the page's name can't be, or the scenes have no photo in common.
     """
-    out = out or sides[0].file(DEFAULT)
+    own, out = out is None, out or sides[0].bare.file(DEFAULT)
     if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
         raise InputError(f"{out}: wanted the name of a page that ends in .html")
     for scene, its in zip(sides, settings, strict=True):
@@ -52,12 +52,12 @@ def compare(sides: Sides, out: Path | None, settings: tuple[Settings, Settings],
     names = [name for name in metrics[0]["photos"] if name in metrics[1]["photos"]]
     if not names:
         raise InputError(
-            f"--compare: {sides[0].root} and {sides[1].root} have no photo in common whose depth has a scale; wanted "
+            f"--compare: {sides[0].place} and {sides[1].place} have no photo in common whose depth has a scale; wanted "
             "two runs of the same photos, done to scale at least"
         )
     rows = _rows(metrics)
     values = {
-        "names": [str(scene.root) for scene in sides],
+        "names": [scene.place for scene in sides],
         "settings": _settings(metrics),
         "rows": rows,
         "shown": [measure for key, measure in MEASURES.items() if key not in OF_OWN_PIXELS],
@@ -68,7 +68,7 @@ def compare(sides: Sides, out: Path | None, settings: tuple[Settings, Settings],
         "verdict": _verdict(rows),
         **_pictures(sides, metrics, names, settings[0].report.thumbnail_px, tell),
     }
-    with replacing(out) as temporary:
+    with (sides[0].replacing if own else replacing)(out) as temporary:
         write_page(temporary, "compare.html.j2", values)
     return f"{out}: {_verdict(rows)}"
 

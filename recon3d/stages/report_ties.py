@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recon3d.files import load_array, read_json
+from recon3d.formats.scene_poses import poses_from_json
 from recon3d.geometry.arrays import Array
 from recon3d.poses.sparse import read_sparse
 from recon3d.progress import Report, each
@@ -14,7 +15,7 @@ from recon3d.scale.joint import Evidence, evidence
 from recon3d.scale.per_view import ViewScale, log_ratios, weighted_median
 from recon3d.scale.sketch import sketch
 from recon3d.scale.ties import Ties, ties_of
-from recon3d.scene import Scene, poses_from_json
+from recon3d.scene import Scene
 from recon3d.settings import ScaleSettings, Settings
 from recon3d.stages.aligned import aligned_depth, predicted, view_scales
 from recon3d.stages.report_looks import Steps

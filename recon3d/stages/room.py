@@ -32,15 +32,15 @@ def matched_bytes(camera: Camera, how: "Pass") -> int:
 
 def _depth_missing(scene: Scene) -> int:
     """A map of each photo that has none; what a model says of its sigma comes on top."""
-    paths = (scene.depth_path, scene.disparity_path)
+    paths = (scene.bare.depth_path, scene.bare.disparity_path)
     return sum(
-        map_bytes(camera) for name, camera in scene.cameras().items() if not any(path(name).exists() for path in paths)
+        map_bytes(camera) for name, camera in scene.cameras().items() if not any(scene.has(of(name)) for of in paths)
     )
 
 
 def refined_missing(scene: Scene) -> int:
     """Depth and sigma of each photo that isn't refined."""
-    missing = (camera for name, camera in scene.cameras().items() if not scene.refined_path(name).exists())
+    missing = (camera for name, camera in scene.cameras().items() if not scene.has(scene.bare.refined_path(name)))
     return 2 * sum(map(map_bytes, missing))
 
 
@@ -79,7 +79,7 @@ def check_matching(scene: Scene, names: Iterable[str], passes: "Iterable[Pass]")
         matched_bytes(cameras[name], how)
         for number, how in enumerate(passes)
         for name in matched
-        if not scene.matched_path(number, name).exists()
+        if not scene.has(scene.bare.matched_path(number, name))
     )
     check_room(scene.root, missing + refined_missing(scene), "refine")
 

@@ -10,6 +10,7 @@ import numpy as np
 from recon3d.depth.sigma import NETWORK_RELATIVE
 from recon3d.errors import InputError, StageError
 from recon3d.files import load_array, read_json, write_json
+from recon3d.formats.scene_poses import poses_as_json, poses_from_json
 from recon3d.geometry import SE3, Camera
 from recon3d.geometry.arrays import Array
 from recon3d.photos.gps import Position
@@ -27,7 +28,7 @@ from recon3d.scale.metric import MetricScale, metric_scale
 from recon3d.scale.per_view import ViewScale, fit_view, inherit, log_ratios
 from recon3d.scale.sketch import sketch
 from recon3d.scale.ties import Ties, ties_of
-from recon3d.scene import SCHEMA, Scene, poses_as_json, poses_from_json
+from recon3d.scene import SCHEMA, Scene
 from recon3d.settings import ScaleSettings
 from recon3d.stages.aligned import is_relative, predicted
 from recon3d.stages.board import board_scale, parse_board

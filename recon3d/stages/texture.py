@@ -60,4 +60,4 @@ def _mesh(scene: Scene) -> Mesh:
         return read_mesh(path)
     except InputError as error:
         text = str(error).removeprefix(f"{path}: ")
-        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d mesh {scene.root} --force") from error
+        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d mesh {scene.place} --force") from error

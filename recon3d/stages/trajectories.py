@@ -101,7 +101,7 @@ def matched(estimate: Path, reference: Path) -> Matched:
 def _photos(path: Path) -> list[str]:
     """Names of the photos that a trajectory names, in natural order; none where it is rows without names."""
     if is_scene(path):
-        return list(Scene.open(path).photo_paths())
+        return list(Scene.open(path).calibrations())
     if path.is_dir() and is_sevenscenes(path):
         return list(scene_names(read_capture(path, "7scenes").photos))
     if path.is_dir() and not (path / TRANSFORMS).is_file():

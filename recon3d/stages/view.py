@@ -77,15 +77,14 @@ def save_page(
         InputError: the name is no page's, or is taken and not to be replaced.
         StageError: there is neither mesh nor cloud, or three.js is missing.
     """
-    if path is None:
-        path = scene.file(PAGE)
-    else:
+    if path:
         _check_place(path, PAGES, "a page", force=force)
     exhibit = exhibit_of(scene, report)
     page = web_page(exhibit)
-    with replacing(path) as temporary:
+    target = path or scene.bare.file(PAGE)
+    with (replacing if path else scene.replacing)(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return path, tuple(photo.name for photo in exhibit.photos if photo.thumbnail is None)
+    return target, tuple(photo.name for photo in exhibit.photos if photo.thumbnail is None)
 
 
 def show(scene: Scene, report: Report, say: Callable[[str], None]) -> None:
@@ -118,7 +117,7 @@ def exhibit_of(scene: Scene, report: Report) -> Exhibit:
         for name in each(names, "thumbnails", report)
     ]
     return Exhibit(
-        name=scene.root.absolute().name.encode(errors="replace").decode(),
+        name=Path(scene.place).absolute().name.encode(errors="replace").decode(),
         mesh=read_mesh(mesh) if mesh.exists() else None,
         cloud=read_cloud(cloud) if cloud.exists() else None,
         photos=photos,
@@ -153,7 +152,7 @@ def _check_place(path: Path, endings: tuple[str, ...], what: str, *, force: bool
 def _mesh(scene: Scene) -> Mesh:
     path = scene.file("mesh.ply")
     if not path.exists():
-        raise StageError(f"{path}: not there yet; make it with: recon3d mesh {scene.root}")
+        raise StageError(f"{path}: not there yet; make it with: recon3d mesh {scene.place}")
     return read_mesh(path)
 
 

@@ -6,35 +6,15 @@ import threading
 import pytest
 import torch
 from commands import command
-from synthetic import room_frames, write_capture
+from spread import STAGES, job, same_results
 
 from recon3d.engine.in_process import IN_PROCESS
 from recon3d.engine.shard import Shard
 from recon3d.errors import StageError
 from recon3d.scene import Scene
-from recon3d.settings import Settings
-from recon3d.stages.chain import run, run_to
-from recon3d.stages.job import Job
-
-STAGES = ("depth", "refine", "fuse")
-SETTINGS = ("depth.model=demo", "poses.features=300", "fuse.voxel_size=0.08", "poses.adjust=off")
+from recon3d.stages.chain import run_to
 
 pytestmark = pytest.mark.usefixtures("one_thread_a_module")
-
-
-@pytest.fixture(scope="module")
-def demo_scene(tmp_path_factory):
-    """A scene whose depth is a network's, so that photos are matched too."""
-    folder = tmp_path_factory.mktemp("spread")
-    photos = write_capture(folder / "capture", room_frames(5, 96, 72))
-    for outcome in run(photos, folder / "scene", job()):
-        if outcome.stage == "fuse":
-            return folder / "scene"
-
-
-def job(engine=IN_PROCESS):
-    """Of all stages here."""
-    return Job(Settings().with_assignments(SETTINGS), "cpu", engine=engine)
 
 
 def refused(done, *words):
@@ -53,21 +33,6 @@ def without(scene, folder, stage):
     root = shutil.copytree(scene, folder / "copy")
     Scene(root).forget(stage)
     return root
-
-
-def same_results(root, whole):
-    """What depth, refine and fuse left is the same to the last bit; nothing lies about that is not a result."""
-    ours, theirs = (
-        {str(p.relative_to(r)): p.read_bytes() for n in ("depth", "refined", "fused.ply") for p in files(r / n)}
-        for r in (root, whole)
-    )
-    assert ours.keys() == theirs.keys()
-    assert [name for name in theirs if ours[name] != theirs[name]] == []
-    assert not (root / "matched").exists() and not (root / "tiles").exists()
-
-
-def files(path):
-    return [path] if path.is_file() else sorted(path.rglob("*"))
 
 
 @pytest.mark.parametrize(("stage", "threads"), [("depth", 3), ("refine", 2), ("refine", 5), ("fuse", 3)])

@@ -11,7 +11,8 @@ import pytest
 from synthetic import room_frames, write_photos
 
 from recon3d.files import load_array
-from recon3d.scene import Scene, poses_as_json
+from recon3d.formats.scene_poses import poses_as_json
+from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages.chain import run
 from recon3d.stages.job import Job

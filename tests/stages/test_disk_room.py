@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 from synthetic import room_frames, write_capture
 
-import recon3d.stages.refine as refine_stage
 import recon3d.stages.room as room
 from recon3d.depth.model import FunctionModel
 from recon3d.errors import StageError
@@ -69,10 +68,13 @@ def test_depth_is_foreseen_to_the_byte_but_for_the_headers(scene, job, monkeypat
 
 def test_refine_is_foreseen_to_the_byte_but_for_the_headers(scene, job, monkeypatch):
     asked, matched = asked_for(monkeypatch), []
-    real = shutil.rmtree
-    monkeypatch.setattr(
-        refine_stage.shutil, "rmtree", lambda path, **how: (matched.append(size(path)), real(path, **how))
-    )
+    real = Scene.drop
+
+    def drop(self, *names):
+        matched.extend(size(self.file(name)) for name in names)
+        real(self, *names)
+
+    monkeypatch.setattr(Scene, "drop", drop)
     list(run_to(scene, "refine", job))
     (before, at_the_start), (within, with_matches) = asked[-2:]
     assert (before, within) == ("refine", "refine")

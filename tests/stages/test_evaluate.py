@@ -19,8 +19,9 @@ from recon3d.formats.cloud_file import read_cloud
 from recon3d.formats.depth_map import read_depth
 from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.ply import write_cloud, write_mesh
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.geometry import SE3, Calibration, Mesh, PointCloud
-from recon3d.scene import OUTPUTS, Scene, poses_as_json
+from recon3d.scene import OUTPUTS, Scene
 from recon3d.stages.evaluate_depth import DepthOptions, evaluate_depth
 from recon3d.stages.evaluate_mesh import MeshOptions, evaluate_mesh
 from recon3d.stages.trajectories import matched

@@ -10,9 +10,10 @@ from injected import capture, injected
 from recon3d.errors import InputError
 from recon3d.files import read_json, save_array, write_json
 from recon3d.formats.camera_file import calibration_as_json
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.geometry import SE3, Calibration
 from recon3d.poses.sparse import Sparse
-from recon3d.scene import Scene, poses_as_json
+from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages import scale as stage
 from recon3d.stages.aligned import aligned_depth, view_scales

@@ -14,11 +14,12 @@ from recon3d.errors import InputError
 from recon3d.files import load_array, read_json, write_json
 from recon3d.formats.camera_file import calibration_as_json
 from recon3d.formats.mesh_file import read_mesh
+from recon3d.formats.scene_poses import poses_as_json
 from recon3d.geometry import Calibration
 from recon3d.poses.sparse import read_sparse
 from recon3d.scale.sketch import rays
 from recon3d.scale.ties import ties_of
-from recon3d.scene import Scene, poses_as_json
+from recon3d.scene import Scene
 from recon3d.settings import Settings
 from recon3d.stages import depth as depth_stage
 from recon3d.stages import scale as scale_stage
