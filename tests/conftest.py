@@ -30,14 +30,14 @@ def one_thread_a_module():
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray(tmp_path_factory):
     """An engine on Ray: workers on this machine, as many as it has cores, with working copies in a place of theirs."""
     from recon3d.engine.on_ray import OnRay
 
     if importlib.util.find_spec("ray") is None:  # not imported here: it is recon3d that says how it starts
         pytest.skip("Ray is not installed")
-    engine = OnRay(None, "cpu")
+    engine = OnRay(None, "cpu")  # of a module: its processes count as this one's where memory is measured
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RECON3D_CACHE", str(tmp_path_factory.mktemp("workers")))
         assert engine.shares  # begun: its processes have the environment of now

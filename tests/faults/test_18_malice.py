@@ -7,6 +7,7 @@ import re
 import struct
 import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from faulty import HEIGHT, WIDTH, encoded, good_folder, picture, refused, said
 from PIL import Image
 
 import recon3d.cli
+from recon3d.formats.csv_table import csv_bytes
 
 GROUP = "18. Malice"
 MARKUP = '<img src=x onerror="alert(1)">&<script>'
@@ -191,12 +193,15 @@ def markup_in_names(tmp_path):
 
 
 def csv_formula(tmp_path):
-    """What a spreadsheet would run stands in no file of ours: there is no CSV, and every table is JSON or HTML."""
+    """What a spreadsheet would run stands in no file of ours: tables are JSON or HTML, but for one that escapes it."""
     report_of(tmp_path, "=HYPERLINK(1).png")
     assert not list((tmp_path / "s").rglob("*.csv")) + list((tmp_path / "s").rglob("*.tsv"))
-    package = recon3d.cli.__path__[0]
-    sources = (path.read_text() for path in (tmp_path / package).parent.rglob("*.py"))
-    assert not any(re.search(r"^import csv|csv\.writer|to_csv", text, re.M) for text in sources)
+    package = Path(recon3d.cli.__path__[0]).parent
+    writers = [
+        p.name for p in package.rglob("*.py") if re.search(r"^import csv|csv\.writer|to_csv", p.read_text(), re.M)
+    ]
+    assert writers == ["csv_table.py"]
+    assert b"'=HYPERLINK(1)" in csv_bytes(["photos"], [["=HYPERLINK(1)"]])
 
 
 CASES = {
