@@ -143,6 +143,11 @@ class Scene(SceneFiles):
             return False
         return all(map(self.has, self._promised(stage)))
 
+    def says_done(self, stage: str, key: str) -> bool:
+        """Whether a stage was finished with the given key, whatever became of its files."""
+        entry = self.manifest()["stages"].get(stage, {})
+        return bool(entry.get("done") and entry.get("key") == key)
+
     def is_claimed(self, stage: str, key: str) -> bool:
         """Whether a stage was begun with the given key."""
         return bool(self.manifest()["stages"].get(stage, {}).get("key") == key)

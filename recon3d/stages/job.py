@@ -172,8 +172,10 @@ def _run_share(scene: Scene, stage: str, key: str, job: Job, spread: Callable[[]
 
 def _claim(scene: Scene, stage: str, key: str, job: Job) -> list[Path] | None:
     """Makes the stage this process's; names what of it was damaged and is removed, or None where it is up to date."""
-    rotten = scene.damaged(stage) if scene.is_done(stage, key) else []
-    if not rotten and scene.is_done(stage, key):
+    rotten = scene.damaged(stage) if scene.says_done(stage, key) else []
+    if not scene.is_done(stage, key):  # what was deleted is made again without a word
+        rotten = [path for path in rotten if path.exists()]
+    elif not rotten:
         return None
     for path in rotten:
         scene.remove_damaged(path)

@@ -113,3 +113,11 @@ def test_a_mesh_that_the_user_changed_is_left_alone(tiny_capture, tiny_scene, tm
     (root / "mesh.ply").write_bytes(b"changed in Blender")
     assert "mesh: up to date" in tiny.run(tiny_capture, root).stdout
     assert (root / "mesh.ply").read_bytes() == b"changed in Blender"
+
+
+def test_what_rotted_is_found_also_beside_a_file_that_was_deleted(tiny_capture, tiny_scene, tmp_path, monkeypatch):
+    root = tiny.copied(tiny_scene, tmp_path)
+    _, file = flipped(root, monkeypatch)
+    next(path for path in (root / "depth").glob("*.npy") if path.name not in file).unlink()
+    assert file in said(tiny.run(tiny_capture, root), 0)
+    tiny.same(root, tiny_scene)
