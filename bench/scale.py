@@ -10,8 +10,8 @@ second from the moment when a quarter of the first step's pieces is done, so tha
 costs; and each figure over that in-process. On Ray a worker has one core and one thread.
 
 The plan is arithmetic on the table below it: what one photo costs in core seconds and bytes in each step, from this
-bench and docs/benchmarks.md, what can be spread and what can't, and a number of workers. Figures of a GPU are assumed,
-as is said there: none was at hand.
+bench and docs/benchmarks.md, what can be spread and what can't, and a number of workers. Figures of a GPU, of the shared
+folder, and how mapping grows are assumed: none was at hand.
 """
 
 import argparse
@@ -141,11 +141,11 @@ class Step:
 REFERENCE = 100
 """Photos at which a step costs what its row says; beyond, it grows by its power."""
 STEPS = (
-    Step("decode", 0.10, None, 4.5),
-    Step("features", 0.66, 0.05, 1.6, spread=False),
-    Step("matching", 2.2, 0.10, 4.0, spread=False),
+    Step("decode", 0.10, None, 4.5, spread=False),
+    Step("features", 0.66, 0.05, 1.6),
+    Step("matching", 2.2, 0.10, 4.0),
     Step("mapping", 0.40, None, 2.0, power=1.5, spread=False),
-    Step("depth", 0.12, 0.10, 1.4),
+    Step("depth", 0.04, 0.10, 1.4),
     Step("scale", 0.05, None, 1.3, spread=False),
     Step("refine", 4.3, 0.10, 26.0),
     Step("fuse", 0.10, None, 6.0),
