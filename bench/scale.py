@@ -10,8 +10,8 @@ second from the moment when a quarter of the first step's pieces is done, so tha
 costs; and each figure over that in-process. On Ray a worker has one core and one thread.
 
 The plan is arithmetic on the table below it: what one photo costs in core seconds and bytes in each step, from this
-bench and docs/benchmarks.md, what can be spread and what can't, and a number of workers. Figures of a GPU, of the shared
-folder, and how mapping grows are assumed: none was at hand.
+bench and docs/benchmarks.md, what can be spread and what can't, and a number of workers. Figures of a GPU, of the
+shared folder, and how mapping grows are assumed: none was at hand.
 """
 
 import argparse
