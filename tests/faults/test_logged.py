@@ -1,6 +1,7 @@
 """Runs with `--log`, and how much they say: what is logged, what a kill leaves of it, and what stays as it was."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -76,8 +77,9 @@ def test_every_photo_is_logged_in_every_stage_that_goes_through_them(run, stage,
 
 def test_the_memory_of_structure_from_motion_is_that_of_its_own_process(run):
     by_stage = {end["stage"]: end for end in of(run[1], "stage_end")}
-    assert by_stage["poses"]["helpers_peak_mib"] > 50
-    assert by_stage["depth"]["helpers_peak_mib"] == 0
+    others = by_stage["init"]["helpers_peak_mib"]  # of tests that came before
+    assert by_stage["poses"]["helpers_peak_mib"] > others + 50
+    assert by_stage["depth"]["helpers_peak_mib"] == others
 
 
 def test_a_comparison_is_logged_photo_by_photo(tiny_scene, tmp_path):
@@ -191,7 +193,7 @@ def test_verbose_says_what_a_stage_took_and_which_photos_on_stderr(tmp_path):
     verbose = command("init", photos, "-o", tmp_path / "two", "--verbose")
     assert verbose.stdout == plain.stdout
     more = [line.strip() for line in verbose.stderr.splitlines() if line not in plain.stderr.splitlines()]
-    assert " s, at most " in more[0] and more[0].endswith(" MiB")
+    assert re.fullmatch(r"\d+\.\d s, at most \d+ MiB(, and \d+ MiB in processes of its own)?", more[0])
     assert more[1:] == ["photos: good"]
 
 
