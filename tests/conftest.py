@@ -1,8 +1,13 @@
 import importlib.util
+import signal
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+# where tests run as a script's job in the background, they and all that they start would be deaf to Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # how long an example takes says what else the machine does: no test is timed
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
