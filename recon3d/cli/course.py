@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recon3d import __version__
 from recon3d.cli.app import INTERRUPTED
+from recon3d.cores import core_count
 from recon3d.errors import Recon3dError
 from recon3d.log import Log
 from recon3d.memory import forget_peak, helpers_memory, own_memory
@@ -54,7 +55,7 @@ class Course:
             "name": platform.node(),
             "system": platform.platform(),
             "python": platform.python_version(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": core_count(),
             "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         }
         command = shlex.join(["recon3d", *sys.argv[1:]])

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from recon3d.cores import core_count
 from recon3d.errors import InputError, Recon3dError, StageError
 
 OBJECT_STORE_BYTES = 80 * 2**20
@@ -134,9 +135,8 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
     if address not in (None, "auto"):
         _knock(str(address))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault(
-        "RAY_DEDUP_LOGS_SKIP_REGEX", ".*"
-    )  # its news of workers would stand among our lines on stdout
+    # its news of workers would stand among our lines on stdout
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     if address is None and "ray" not in sys.modules:  # it reads these as it is imported
         # a token of its own: nobody else on this machine can have work done, and nothing is left in the home folder
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -151,9 +151,8 @@ def connected(address: str | None, device: str) -> Iterator[Cluster]:
         if address is None:
             _tidy()
             folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
-            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             how: dict[str, Any] = {
-                "num_cpus": cores,
+                "num_cpus": core_count(),
                 "include_dashboard": False,
                 "object_store_memory": OBJECT_STORE_BYTES,
                 "_node_ip_address": "127.0.0.1",

@@ -1,10 +1,10 @@
 """Many scenes, one after another or some at a time: rows that fail don't keep the others from being done."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from recon3d.cores import core_count
 from recon3d.errors import StageError
 from recon3d.stages.batch_row import Result, RowAtWork
 from recon3d.stages.batch_rows import Row
@@ -32,7 +32,7 @@ class Way:
         """That each row may use, so that together they have one for each core; None = all."""
         if self.at_a_time == 1:
             return None
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = core_count()
         return max(1, cores // self.at_a_time)
 
 

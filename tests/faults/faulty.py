@@ -1,5 +1,8 @@
 """What the fault tests share: tiny photos, a good one beside the bad, and what a refusal looks like."""
 
+import os
+import signal
+import subprocess
 from io import BytesIO
 
 import numpy as np
@@ -45,6 +48,16 @@ def refused(done, *words):
     line = said(done, 1).strip().splitlines()[-1]
     assert line.startswith("recon3d: "), done.stderr
     assert all(word in line for word in words), line
+
+
+_START = subprocess.Popen
+
+
+def killed_at_birth(*args, **options):
+    """Starts a process as `subprocess.Popen` does, and ends it as the kernel does for lack of memory."""
+    process = _START(*args, **options)
+    os.kill(process.pid, signal.SIGKILL)
+    return process
 
 
 def only_the_good_one_is_in(photos, root, name, *words):

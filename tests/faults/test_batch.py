@@ -11,7 +11,7 @@ import time
 import pytest
 import tiny
 from commands import command
-from faulty import encoded, picture, refused, said
+from faulty import encoded, killed_at_birth, picture, refused, said
 
 from recon3d.scene import Scene
 from recon3d.stages import batch_row
@@ -72,15 +72,8 @@ def test_a_row_that_is_killed_is_told_and_the_same_command_goes_on(
 ):
     root = nearly_done(tiny_scene, tmp_path, "killed")
     (tmp_path / "other.log").write_text("a user's own")  # a row that fails without any process
-    real = subprocess.Popen
-
-    def killed(*args, **options):
-        process = real(*args, **options)
-        os.kill(process.pid, signal.SIGKILL)
-        return process
-
     with monkeypatch.context() as patch:
-        patch.setattr("recon3d.stages.batch_row.subprocess.Popen", killed)
+        patch.setattr("recon3d.stages.batch_row.subprocess.Popen", killed_at_birth)
         done, results = batch(table(tmp_path, (tiny_capture, "killed"), (photo, "other")))
     refused(done, "2 of 2 rows failed: killed, other;")
     assert "ended by signal 9 (perhaps for lack of memory)" in results[0]["error"]

@@ -1,15 +1,13 @@
 """What dies or hangs in the processes and threads of this machine is bounded and named, and the rest goes on."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
 
 import tiny
 from commands import command
-from faulty import encoded, good_folder, only_the_good_one_is_in, picture, refused, said
+from faulty import encoded, good_folder, killed_at_birth, only_the_good_one_is_in, picture, refused, said
 
 from recon3d.scene import Scene
 
@@ -29,15 +27,8 @@ def test_structure_from_motion_that_is_killed_ends_in_the_same_bytes_when_run_ag
     """The process of structure from motion, as the kernel ends it for lack of memory."""
     root = tiny.copied(tiny_scene, tmp_path)
     Scene(root).forget("poses")
-    real = subprocess.Popen
-
-    def killed(*args, **options):
-        process = real(*args, **options)
-        os.kill(process.pid, signal.SIGKILL)
-        return process
-
     with monkeypatch.context() as patch:
-        patch.setattr("recon3d.poses.sfm_child.subprocess.Popen", killed)
+        patch.setattr("recon3d.poses.sfm_child.subprocess.Popen", killed_at_birth)
         refused(tiny.run(tiny_capture, root), "structure from motion", "ended by signal 9", "lack of memory")
     said(tiny.run(tiny_capture, root), 0)
     tiny.same(root, tiny_scene)
