@@ -2,17 +2,16 @@
 
 import dataclasses
 
-from recon3d.errors import InputError, StageError
+from recon3d.errors import StageError
 from recon3d.files import replacing
 from recon3d.formats.glb import write_glb
-from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.ply import write_mesh
-from recon3d.geometry import Mesh
 from recon3d.mesh.change import Change
 from recon3d.mesh.clean import clean
 from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+from recon3d.stages.surface import surface_of
 
 VERSION = 5
 
@@ -33,7 +32,7 @@ def _work(scene: Scene, job: Job) -> Found:
         settings.normals is None
     ):  # one photo's depth has normals over many pixels; its triangles show the sensor's steps
         settings = dataclasses.replace(settings, normals=is_fused)
-    cleaned, changes = clean(_fused(scene), settings, job.report)
+    cleaned, changes = clean(surface_of(scene, "fused.ply", "fuse"), settings, job.report)
     if is_fused:
         changes.insert(0, Change("surface_voxels", **scene.facts("fuse")["surface_voxels"]))
     if not len(cleaned.triangles):
@@ -55,13 +54,3 @@ def _work(scene: Scene, job: Job) -> Found:
     across = " x ".join(f"{side:.2f}" for side in size)
     told = [str(change) for change in changes if change.before != change.after]
     return "; ".join([f"{len(cleaned.triangles)} triangles, {across} m", *told]), facts, []
-
-
-def _fused(scene: Scene) -> Mesh:
-    """What fuse left."""
-    path = scene.file("fused.ply")
-    try:
-        return read_mesh(path)
-    except InputError as error:
-        text = str(error).removeprefix(f"{path}: ")
-        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d fuse {scene.place} --force") from error

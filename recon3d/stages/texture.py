@@ -1,14 +1,13 @@
 """Stage texture: the photos as a picture on the mesh."""
 
-from recon3d.errors import InputError, StageError
+from recon3d.errors import InputError
 from recon3d.files import replacing
-from recon3d.formats.mesh_file import read_mesh
 from recon3d.formats.textured_glb import PICTURES, write_textured_glb
-from recon3d.geometry import Mesh
 from recon3d.scene import Scene
 from recon3d.stages.cloud import scale_comments
 from recon3d.stages.frames import frames
 from recon3d.stages.job import Found, Job, Outcome, run_stage, stage_key
+from recon3d.stages.surface import surface_of
 from recon3d.texture.bake import bake
 
 VERSION = 2
@@ -34,7 +33,7 @@ def texture(scene: Scene, job: Job) -> Outcome:
 
 def _work(scene: Scene, job: Job) -> Found:
     settings = job.settings.texture
-    baked = bake(_mesh(scene), lambda: frames(scene), settings.size, job.report)
+    baked = bake(surface_of(scene, "mesh.ply", "mesh"), lambda: frames(scene), settings.size, job.report)
     extras = {"scale": scale_comments(scene)[0]}
     with replacing(scene.file("textured.glb")) as temporary:
         write_textured_glb(temporary, baked.textured, extras, picture=settings.picture)
@@ -52,12 +51,3 @@ def _work(scene: Scene, job: Job) -> Found:
         f"{100 * baked.seen:.1f} % seen by photos, exposures x {gains.min():.2f} to {gains.max():.2f}"
     )
     return line, facts, []
-
-
-def _mesh(scene: Scene) -> Mesh:
-    path = scene.file("mesh.ply")
-    try:
-        return read_mesh(path)
-    except InputError as error:
-        text = str(error).removeprefix(f"{path}: ")
-        raise StageError(f"{path}: damaged ({text}); make it again with: recon3d mesh {scene.place} --force") from error
